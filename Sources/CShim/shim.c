@@ -31,6 +31,16 @@ int cshim_open_direct(const char *path, int flags, int mode) {
 #endif
 }
 
+int cshim_clear_direct(int descriptor) {
+#ifdef O_DIRECT
+    int flags = fcntl(descriptor, F_GETFL);
+    return flags < 0 ? -1 : fcntl(descriptor, F_SETFL, flags & ~O_DIRECT);
+#else
+    (void)descriptor;
+    return 0;
+#endif
+}
+
 int cshim_is_privileged(void) { return getauxval(AT_SECURE) != 0; }
 
 void *cshim_shared(size_t size) {

@@ -14,6 +14,9 @@ const char *cshim_error_text(int code);
 /* open(2) with O_DIRECT where the system and the file system have it; -1 otherwise. */
 int cshim_open_direct(const char *path, int flags, int mode);
 
+/* Go on without O_DIRECT on an open descriptor; 0 or -1. */
+int cshim_clear_direct(int descriptor);
+
 /* 1 if the process runs with raised privileges (AT_SECURE). */
 int cshim_is_privileged(void);
 
