@@ -47,6 +47,33 @@ public struct Tensor {
         self.pointer = pointer
     }
 
+    /// The same memory seen with another shape and strides, for as long as `body` runs.
+    ///
+    /// The caller answers for staying inside the array; ndim ≤ `PARE_MAX_NDIM`.
+    public func withView<Result>(
+        shape: [Int], strides: [Int], _ body: (Tensor) throws -> Result
+    ) throws -> Result {
+        var sizes = shape.map(Int64.init)
+        var steps = strides.map(Int64.init)
+        guard sizes.count == steps.count else {
+            throw PluginError(PARE_E_SHAPE, "as many strides as sizes are needed", found: "\(strides.count)")
+        }
+        return try sizes.withUnsafeMutableBufferPointer { sizes in
+            try steps.withUnsafeMutableBufferPointer { steps in
+                var view = pointer.pointee
+                view.ndim = Int32(clamping: sizes.count)
+                view.shape = sizes.baseAddress
+                view.strides = steps.baseAddress
+                return try withUnsafePointer(to: view) { try body(Tensor($0, "view")) }
+            }
+        }
+    }
+
+    /// The first element of each unit: what is left of `unitAxes` leading axes when all others are fixed at 0.
+    public func withFirstOfUnits<Result>(_ unitAxes: Int, _ body: (Tensor) throws -> Result) throws -> Result {
+        try withView(shape: Array(shape.prefix(unitAxes)), strides: Array(strides.prefix(unitAxes)), body)
+    }
+
     /// Row-major without gaps; axes of size 1 may have any stride.
     public var isContiguous: Bool {
         var expected = 1
