@@ -19,7 +19,14 @@ mkdir -p "$out"
 say() { printf '\n== %s\n' "$*"; }
 
 # Show a command as one would type it, then run it.
-run() { printf '\n$ pare'; printf ' %s' "$@"; printf '\n'; "$pare" "$@"; }
+run() {
+    printf '\n$ pare'
+    for word; do
+        case $word in *\**) printf " '%s'" "$word" ;; *) printf ' %s' "$word" ;; esac
+    done
+    printf '\n'
+    "$pare" "$@"
+}
 
 # measure LABEL MODEL: accuracy on the 360 test images, kept for the summary.
 measure() {
@@ -47,7 +54,7 @@ prune global-80 "80 %, one global threshold" --criterion magnitude --sparsity 0.
 prune global-90 "90 %, one global threshold" --criterion magnitude --sparsity 0.9 --allocation global
 
 # The same 90 %, spread by layer shape, or evenly: nine weights of ten missing from every layer is too much for the thin ones.
-prune erk-90 "90 %, Erdős–Rényi kernel" --criterion magnitude --sparsity 0.9 --allocation erk
+prune erk-90 "90 %, by layer shape (ERK)" --criterion magnitude --sparsity 0.9 --allocation erk
 prune uniform-90 "90 %, the same in every layer" --criterion magnitude --sparsity 0.9 --allocation uniform
 
 # Two of every four consecutive weights stay. Four does not divide the nine weights a row of these two layers.
