@@ -53,7 +53,7 @@ prune global-50 "50 %, one global threshold" --criterion magnitude --sparsity 0.
 prune global-80 "80 %, one global threshold" --criterion magnitude --sparsity 0.8 --allocation global
 prune global-90 "90 %, one global threshold" --criterion magnitude --sparsity 0.9 --allocation global
 
-# The same 90 %, spread by layer shape, or evenly: nine weights of ten missing from every layer is too much for the thin ones.
+# The same 90 %, spread by layer shape, or evenly: nine of ten weights gone is too much for the thin layers.
 prune erk-90 "90 %, by layer shape (ERK)" --criterion magnitude --sparsity 0.9 --allocation erk
 prune uniform-90 "90 %, the same in every layer" --criterion magnitude --sparsity 0.9 --allocation uniform
 

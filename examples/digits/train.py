@@ -1,15 +1,17 @@
 """Train the digits network that this folder carries, and export it.
 
-    python -m venv /tmp/digits && /tmp/digits/bin/pip install torch scikit-learn onnx safetensors
-    /tmp/digits/bin/python examples/digits/train.py
+    python3 -m venv build/train-venv && build/train-venv/bin/pip install torch scikit-learn onnx safetensors
+    build/train-venv/bin/python examples/digits/train.py
 
-Writes digits.onnx, digits.safetensors and digits_test.npz beside itself. The quick start does not run this file: it uses
-the three files as they are in the repository. They were made with torch 2.13.0 (CPU, one thread), scikit-learn 1.9.1,
-onnx 1.23.2, safetensors 0.8.0, numpy 2.4.6 and Python 3.11. Other versions give other weights and the same story.
+Writes digits.onnx, digits.safetensors and digits_test.npz beside itself. The quick start does not run this file: it
+uses the three files as they are in the repository. They were made with torch 2.13.0 (CPU, one thread), scikit-learn
+1.9.1, onnx 1.23.2, safetensors 0.8.0, numpy 2.4.6 and Python 3.11. Other versions give other weights and the same
+story.
 
-Measured how: 1437 images train and 360 test, split once, stratified by digit; the accuracy printed is that of the weights
-after the last epoch. L1 was picked among 2e-5, 5e-5 and 1e-4 by what is left of the test accuracy after pruning, so the
-figures of the quick start show what each way of pruning does to this network. They are no estimate of generalisation.
+Measured how: 1437 images train and 360 test, split once, stratified by digit; the accuracy printed is that of the
+weights after the last epoch. L1 was picked among 2e-5, 5e-5 and 1e-4 by what is left of the test accuracy after
+pruning, so the figures of the quick start show what each way of pruning does to this network. They are no estimate of
+generalisation.
 """
 
 import pathlib
