@@ -128,6 +128,6 @@ public final class Parameter {
         }
         guard let mask, let base = target.baseAddress else { return }
         let size = dtype.size
-        mask.apply(from: base, to: base, elementSize: size, first: offset / size, count: target.count / size)
+        try mask.apply(from: base, to: base, elementSize: size, first: offset / size, count: target.count / size)
     }
 }
