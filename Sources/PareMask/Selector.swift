@@ -202,12 +202,13 @@ final class Selector<S: Score> {
         return bracket.lowerBound
     }
 
-    /// A narrow bracket that very probably holds the rank, from 64 neighbours at each of up to 8192 places. Neighbours
-    /// resemble each other, so eight of them are taken for one. nil where sources cannot be asked for a few units.
+    /// A narrow bracket that very probably holds the rank, from 1024 neighbours at each of up to 1024 places: asking costs more
+    /// than scoring, so places are few. Neighbours resemble each other, so 32 of them are taken for one. nil where sources
+    /// cannot be asked for a few units.
     private func sampledBracket(_ rank: Int, of total: Int) throws -> ClosedRange<Key>? {
         guard scan.sources.allSatisfy({ $0.chunkLimit == nil && $0.isConcurrent }) else { return nil }
-        let run = 64
-        let places = min(8192, total / (run * 32))
+        let run = 1024
+        let places = min(1024, total / (run * 32))
         let samples = UnsafeMutablePointer<S>.allocate(capacity: places * run)
         samples.initialize(repeating: .nan, count: places * run)
         defer { samples.deallocate() }
@@ -232,7 +233,7 @@ final class Selector<S: Score> {
         let keys = (0..<places * run).compactMap { samples[$0].isNaN ? nil : S.key(samples[$0]) }
         guard !keys.isEmpty else { return nil }
         let center = (Double(rank) + 0.5) / Double(total) * Double(keys.count)
-        let spread = 3 * (8 * center * (1 - center / Double(keys.count))).squareRoot() + 8
+        let spread = 3 * (32 * center * (1 - center / Double(keys.count))).squareRoot() + 8
         let low = Int(center - spread)
         let high = Int(center + spread)
         let all = Selector.everything
