@@ -15,7 +15,7 @@ final class Selector<S: Score> {
     }
 
     /// Keys up to this many are collected rather than counted in bins.
-    private static var listLimit: Int { 1 << 20 }
+    private let listLimit: Int
     private static var bins: Int { 1 << 16 }
     private static var everything: ClosedRange<Key> { S.key(-.infinity)...S.key(.infinity) }
 
@@ -26,8 +26,11 @@ final class Selector<S: Score> {
     private var passes = 0
     private var done = 0
 
-    init(_ sources: [any ScoreSource], _ threads: Threads, _ progress: ((Double) -> Bool)?) {
+    init(
+        _ sources: [any ScoreSource], _ threads: Threads, _ progress: ((Double) -> Bool)?, listLimit: Int = 1 << 20
+    ) {
         scan = ScoreScan(sources)
+        self.listLimit = listLimit
         self.threads = threads
         self.progress = progress
         pthread_mutex_init(lock, nil)
@@ -44,7 +47,7 @@ final class Selector<S: Score> {
         var bracket = Selector.everything
         var below = 0
         var inside = total
-        var guess = try total > Selector.listLimit ? sampledBracket(rank, of: total) : nil
+        var guess = try total > listLimit ? sampledBracket(rank, of: total) : nil
         while true {
             if let tried = guess {
                 guess = nil
@@ -65,7 +68,7 @@ final class Selector<S: Score> {
                     below = under
                     inside = within
                 }
-            } else if bracket.lowerBound == bracket.upperBound || inside <= max(Selector.listLimit, total / 32) {
+            } else if bracket.lowerBound == bracket.upperBound || inside <= max(listLimit, total / 32) {
                 return finish(k, bracket, try collect(bracket, limit: 1))
             } else {
                 (bracket, below, inside) = try narrow(bracket, below, rank)
@@ -208,10 +211,12 @@ final class Selector<S: Score> {
     private func sampledBracket(_ rank: Int, of total: Int) throws -> ClosedRange<Key>? {
         guard scan.sources.allSatisfy({ $0.chunkLimit == nil && $0.isConcurrent }) else { return nil }
         let run = 1024
-        let places = min(1024, total / (run * 32))
-        let samples = UnsafeMutablePointer<S>.allocate(capacity: places * run)
+        let places = min(1024, total / (run * 64))
+        guard places > 0 else { return nil }
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: places * run * MemoryLayout<S>.stride, alignment: 64)
+        defer { memory.deallocate() }
+        let samples = memory.bindMemory(to: S.self, capacity: places * run)
         samples.initialize(repeating: .nan, count: places * run)
-        defer { samples.deallocate() }
         var starts = [0]
         for source in scan.sources { starts.append(starts[starts.count - 1] + source.unitCount) }
         let sources = scan.sources
