@@ -41,6 +41,27 @@ import Testing
         }
     }
 
+    /// Valid nodes with one number after another replaced by something else.
+    @Test(arguments: fixtureLines())
+    func survivesMutation(_ line: String) {
+        let characters = Array(line.utf8)
+        let numbers = characters.indices.filter { (48...57).contains(characters[$0]) && line.utf8.count > $0 }
+        var random = Random(state: line.utf8.reduce(7) { $0 &* 31 &+ UInt64($1) })
+        for _ in 0..<200 {
+            var text = characters
+            for _ in 0...random.below(2) {
+                let place = numbers[random.below(numbers.count)]
+                guard text.indices.contains(place), (48...57).contains(text[place]) else { continue }
+                text.replaceSubrange(place...place, with: "\(Self.extremes[random.below(Self.extremes.count)])".utf8)
+            }
+            let parts = String(decoding: text, as: UTF8.self).split(separator: "|", omittingEmptySubsequences: false)
+            guard let builder = sampleGraph(parts) else { continue }
+            builder.graph.inferShapes()
+            _ = builder.graph.totals()
+            for value in builder.graph.values { #expect((value.shape ?? []).allSatisfy { ($0.value ?? 0) >= 0 }) }
+        }
+    }
+
     private func input(_ slot: Int, _ builder: GraphBuilder, _ random: inout Random) -> String {
         let name = "x\(slot)"
         switch random.below(5) {
