@@ -297,6 +297,7 @@ static int score(const pare_module *module, const char *id, const char *shape_te
     if (status != PARE_OK) return instance->destroy(instance), refused(status, &error);
     double seconds = (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec);
     if (times > 1) fprintf(stderr, "%g s per call\n", seconds / times);
+    if (memcmp(before, weight->view.data, weight->bytes) != 0) broken("changed the weights");
     char *raw = scores->view.data;
     void *first_time = memcpy(malloc(scores->bytes), raw, scores->bytes);
     status = criterion->score(instance, &request, &scores->view, &error);
@@ -304,7 +305,6 @@ static int score(const pare_module *module, const char *id, const char *shape_te
     if (!isnan(element_at(raw, scores->view.dtype)) ||
         !isnan(element_at(raw + (units + 1) * (wide ? 8 : 4), scores->view.dtype)))
         broken("wrote outside the scores");
-    if (memcmp(before, weight->view.data, weight->bytes) != 0) broken("changed the weights");
     instance->destroy(instance);
     if (host_blocks != 0) broken("host memory not released");
     return print_scores(&scores->view, units);
