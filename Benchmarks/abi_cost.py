@@ -24,10 +24,16 @@ except ImportError as missing:
 
 DESCRIPTION = {  # docs/plain-functions.md
     "id": "bench-magnitudes",
-    "kind": "criterion",
-    "function": "magnitudes",
-    "arguments": ["weights", "units", "elements", "scores"],
-    "returns": "status",
+    "symbol": "magnitudes",
+    "arguments": [
+        {"role": "weights", "type": "f32*"},
+        {"role": "units", "type": "i64"},
+        {"role": "elements", "type": "i64"},
+        {"role": "scores", "type": "f32*"},
+    ],
+    "returns": {"type": "i32", "role": "status"},
+    "local": True,
+    "thread-safe": True,
 }
 
 

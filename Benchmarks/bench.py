@@ -9,6 +9,7 @@ Standard library only: a script that measures peak memory leaves numpy and torch
 
 import argparse
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -79,11 +80,11 @@ def has_module(name):
     return importlib.util.find_spec(name) is not None
 
 
+@functools.cache
 def compile_c(source, output, *flags):
-    """Build one C file with $CC (cc) if it is newer than `output`; returns the path of the output."""
-    source, output = HERE / source, DATA / output
-    if not output.exists() or output.stat().st_mtime < source.stat().st_mtime:
-        subprocess.run([os.environ.get("CC", "cc"), "-O3", str(source), *flags, "-o", str(output)], check=True)
+    """Build one C file with $CC (cc), once a process; returns the path of the output."""
+    output = DATA / output
+    subprocess.run([os.environ.get("CC", "cc"), "-O3", str(HERE / source), *flags, "-o", str(output)], check=True)
     return output
 
 

@@ -1,4 +1,4 @@
-"""Half of the weights of ResNet-50, one threshold for all: `pare prune` on the file, torch.nn.utils.prune on the module.
+"""Half of the weights of ResNet-50, one threshold: `pare prune` on the file, torch.nn.utils.prune on the module.
 
 The network has random weights; it is exported once, with batch normalisation unfolded, and kept under data. The peer
 loads the same weights into a module, prunes it, makes the masks permanent and saves it. Its table has two figures:

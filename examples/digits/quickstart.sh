@@ -28,11 +28,14 @@ run() {
     "$pare" "$@"
 }
 
-# measure LABEL MODEL: accuracy on the 360 test images, kept for the summary.
+# measure LABEL MODEL [REPORT]: accuracy on the 360 test images, kept for the summary.
 measure() {
-    result=$("$python" $digits/evaluate.py "$2")
-    echo "$result"
-    printf '%-34s %s\n' "$1" "$result" >>"$out/summary.txt"
+    accuracy=$("$python" $digits/evaluate.py "$2")
+    echo "$accuracy"
+    zeros=0.0
+    [ $# -lt 3 ] || zeros=$("$python" -c 'import json, sys
+print("%.1f" % (100 * json.load(open(sys.argv[1]))["sparsity"]))' "$3")
+    printf '%-32s %5s %% zeros   %s\n' "$1" "$zeros" "$accuracy" >>"$out/summary.txt"
 }
 
 # prune NAME LABEL OPTION…: one pruned model, its report beside it, and its accuracy.
@@ -41,7 +44,7 @@ prune() {
     shift 2
     say "$label"
     run prune $digits/digits.onnx -o "$out/$name.onnx" "$@" --report "$out/$name.json" --force
-    measure "$label" "$out/$name.onnx"
+    measure "$label" "$out/$name.onnx" "$out/$name.json"
 }
 
 say "the network as trained"
