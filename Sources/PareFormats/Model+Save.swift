@@ -13,7 +13,7 @@ extension Model {
         try plan.run(overwrite: options.overwrite, progress: progress)
     }
 
-    private func metadata(adding entries: [(String, String)]) -> [(key: String, value: String)] {
+    private func metadata(adding entries: [(key: String, value: String)]) -> [(key: String, value: String)] {
         var all = metadata
         for (key, value) in entries {
             if let index = all.firstIndex(where: { $0.key == key }) {

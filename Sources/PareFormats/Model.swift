@@ -15,9 +15,11 @@ public struct SaveOptions {
     /// Replace an existing target.
     public var overwrite: Bool
     /// Metadata entries to add; an entry of the same key is replaced.
-    public var provenance: [(String, String)]
+    public var provenance: [(key: String, value: String)]
 
-    public init(format: ModelFormat? = nil, overwrite: Bool = false, provenance: [(String, String)] = []) {
+    public init(
+        format: ModelFormat? = nil, overwrite: Bool = false, provenance: [(key: String, value: String)] = []
+    ) {
         self.format = format
         self.overwrite = overwrite
         self.provenance = provenance
@@ -90,7 +92,7 @@ public final class Model {
             throw PareError(.shape, "the shape is impossible", at: name, found: "\(view.shape)")
         }
         let buffer = try OwnedBuffer(count: count * view.dtype.size)
-        try copyElements(view, to: buffer.base, as: view.dtype, at: name)
+        try copyElements(view, to: buffer.base, as: view.dtype)
         let parameter = Parameter(
             name: name, dtype: view.dtype, shape: view.shape, role: role, stored: .owned(buffer))
         parameter.prunable = role == .weight && view.dtype.isFloat

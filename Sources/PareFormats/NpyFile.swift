@@ -79,8 +79,7 @@ final class NpyFile {
         for axis in 1..<shape.count { strides[axis] = strides[axis - 1] &* max(shape[axis - 1], 1) }
         let base = file.bytes.baseAddress.map { UnsafeMutableRawPointer(mutating: $0 + range.lowerBound) }
         try copyElements(
-            TensorView(base: base, dtype: dtype, shape: shape, strides: strides), to: buffer.base, as: dtype,
-            at: file.path)
+            TensorView(base: base, dtype: dtype, shape: shape, strides: strides), to: buffer.base, as: dtype)
         return buffer
     }
 

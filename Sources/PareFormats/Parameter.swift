@@ -96,14 +96,14 @@ public final class Parameter {
     /// Tell about a mask that was changed in place.
     public func maskDidChange() { masked = nil }
 
-    /// New values of the same shape, strided or not. Detaches the mask.
+    /// New values of the same shape, of any strides and type: converted to the parameter's. Detaches the mask.
     public func setValues(_ values: TensorView) throws {
         guard values.shape == shape else {
             throw PareError(
                 .shape, "new values have another shape", at: name, found: "\(values.shape)", expected: "\(shape)")
         }
         let buffer = try OwnedBuffer(count: byteCount)
-        try copyElements(values, to: buffer.base, as: dtype, at: name)
+        try copyElements(values, to: buffer.base, as: dtype)
         replacement = buffer
         mask = nil
     }
@@ -128,6 +128,6 @@ public final class Parameter {
         }
         guard let mask, let base = target.baseAddress else { return }
         let size = dtype.size
-        mask.apply(from: base, to: base, elementSize: size, first: offset / size, count: target.count / size)
+        try mask.apply(from: base, to: base, elementSize: size, first: offset / size, count: target.count / size)
     }
 }

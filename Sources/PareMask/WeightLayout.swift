@@ -1,13 +1,5 @@
 import PareTensor
 
-/// Order of the first two axes of a stored weight.
-public enum WeightLayout: Sendable, Equatable {
-    /// [out, in, kernel…]: PyTorch's Linear and Conv, ONNX Conv and transposed Gemm.
-    case outFirst
-    /// [in, out, kernel…]: ONNX MatMul, GPT-2's Conv1D, ConvTranspose.
-    case inFirst
-}
-
 /// A stored weight as a matrix: rows are output features, columns input features times kernel positions, the kernel
 /// running fastest. A vector has one column; a scalar is 1 × 1.
 public struct MatrixLayout: Equatable, Sendable {

@@ -73,5 +73,5 @@ func thirds(_ shape: [Int]) throws -> Mask {
     let count = shape.reduce(1, *)
     var packed = [UInt8](repeating: 0, count: (count + 7) / 8)
     for index in 0..<count where index % 3 != 0 { packed[index / 8] |= 1 << UInt8(index % 8) }
-    return try packed.withUnsafeBytes { try Mask(shape: shape, packedBytes: $0) }
+    return try packed.withUnsafeBytes { try Mask(shape: shape, packed: $0) }
 }

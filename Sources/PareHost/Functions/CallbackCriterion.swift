@@ -16,7 +16,7 @@ final class CallbackCriterion: HostCriterion {
         callback = raw
         lock = raw.flags & UInt32(PARE_FLAG_THREAD_SAFE) == 0 ? Lock() : nil
         super.init(
-            id: String(cString: id), summary: text(raw.summary), source: "",
+            id: String(cString: id), summary: fromC(raw.summary), source: "",
             flags: raw.flags & ~UInt32(PARE_FLAG_SCORES_F64))
     }
 

@@ -80,7 +80,7 @@ enum FunctionTrial {
                                 parameter: name, options: settings.baseAddress ?? UnsafeRawPointer(slots).assumingMemoryBound(to: Double.self),
                                 slots: slots, pointers: pointers),
                             second: second, scoreBytes: scoreBytes)
-                        return cshim_trial({ child($0) }, &stage, 10_000, &detail)
+                        return cshim_trial({ FunctionTrial.child($0) }, &stage, 10_000, &detail)
                     }
                 }
             }
@@ -165,7 +165,7 @@ extension FunctionDescription {
     /// beside that file first.
     static func read(_ text: String, _ body: (FunctionDescription) throws -> Void) throws {
         if text.utf8.first == 0x7B { return try body(try FunctionDescription(JSON.parse(text))) }
-        let file = try MappedFile(text)
+        let file = try MappedFile(path: text)
         do {
             var description = try FunctionDescription(JSON.parse(file.bytes))
             if !description.library.hasPrefix("/"), let slash = text.utf8.lastIndex(of: 0x2F) {

@@ -18,7 +18,7 @@ final class Registry {
 
     /// Registers all plugins of a checked module.
     func register(_ module: UnsafePointer<pare_module>, path: String, host: UnsafePointer<pare_host>) throws {
-        let place = path.isEmpty ? "module \"\(text(module.pointee.id))\"" : path
+        let place = path.isEmpty ? "module \"\(fromC(module.pointee.id))\"" : path
         do {
             let found = try Loader.plugins(of: module, path: path)
             try refuseDuplicates(found, place: place)

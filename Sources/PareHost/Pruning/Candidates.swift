@@ -28,6 +28,9 @@ extension AnalysedModel {
             let chosen = include.contains { $0.matches(name) }
             if !include.isEmpty, !chosen { return Candidate(index: index, grid: nil, note: "not included") }
             if let obstacle = obstacle(index, asked: chosen) { return Candidate(index: index, grid: nil, note: obstacle) }
+            if uses[index]?.layerType == .recurrent, request.pattern.granularity != .element {
+                return Candidate(index: index, grid: nil, note: "recurrent weights are pruned by element only")
+            }
             return try candidate(index, request.pattern)
         }
     }

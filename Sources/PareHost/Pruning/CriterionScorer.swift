@@ -28,8 +28,8 @@ final class CriterionScorer: ScoreSource {
     private let run: RunBridge
     private let whole: WholeScores
     private let key: UInt64
-    /// Scores of units that an attached mask has removed become -infinity: they go first.
-    var alive: Mask?
+    /// Units still alive under an attached mask, packed; scores of the others become -infinity: they go first.
+    var alive: [UInt64]?
     /// Weights are checked for NaN and infinity on the reading that makes the mask.
     var checksWeights = false
 
@@ -54,6 +54,8 @@ final class CriterionScorer: ScoreSource {
     var isFloat64: Bool { instance.plugin.has(flag: UInt32(PARE_FLAG_SCORES_F64)) }
     var isConcurrent: Bool { isSliceable && instance.plugin.has(flag: UInt32(PARE_FLAG_THREAD_SAFE)) }
     private var scoreSize: Int { isFloat64 ? 8 : 4 }
+
+    var chunkLimit: Int? { nil }
 
     /// Sub-ranges may be asked for: the criterion looks at one unit at a time and units lie along one axis.
     private var isSliceable: Bool { tensor.unitAxes == 1 && instance.plugin.has(flag: UInt32(PARE_FLAG_LOCAL)) }
@@ -151,7 +153,7 @@ final class CriterionScorer: ScoreSource {
 
     private func overrideRemoved(first: Int, count: Int, _ out: UnsafeMutableRawPointer) throws {
         guard let alive else { return }
-        for unit in 0..<count where !alive[first + unit] {
+        for unit in 0..<count where alive[(first + unit) / 64] >> UInt64((first + unit) % 64) & 1 == 0 {
             if isFloat64 {
                 out.storeBytes(of: -Double.infinity, toByteOffset: unit * 8, as: Double.self)
             } else {
