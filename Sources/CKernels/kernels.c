@@ -1,2 +1,0 @@
-#include "include/CKernels.h"
-void ckernels_placeholder(void) {}

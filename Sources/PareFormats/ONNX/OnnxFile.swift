@@ -1,0 +1,157 @@
+import PareGraph
+import PareTensor
+
+/// An ONNX file that is open: its graph, and where in the file everything is that a save may change.
+final class OnnxFile {
+    let context: OnnxContext
+    let graph: Graph
+    /// Initialisers of the main graph, in file order.
+    let tensors: [OnnxTensor]
+    /// Entries of metadata_props with the range of the whole field.
+    private(set) var metadata: [(key: String, value: String, range: Range<Int>)] = []
+
+    static let opsets = 7...26
+
+    init(_ file: MappedFile) throws {
+        context = OnnxContext(file)
+        var reader = WireReader(file, 0..<file.count)
+        var graphField: WireField?
+        var opsets: [String: Int] = [:]
+        var version = 0
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: version = try reader.int(field, "IR version")
+            case 7:
+                try reader.expect(.bytes, field, "graph")
+                guard graphField == nil else { throw OnnxFile.error(file, "there are two graphs", field) }
+                graphField = field
+            case 8:
+                let (domain, version) = try OnnxFile.readOpset(field, reader)
+                opsets[domain] = version
+            case 14: metadata.append(try OnnxFile.readEntry(field, reader))
+            default: break
+            }
+        }
+        guard let graphField, version > 0 else {
+            throw PareError(
+                .format, "is not an ONNX model", at: file.path,
+                found: graphField == nil ? "no graph" : "no IR version", expected: "a ModelProto",
+                hint: "a model in another format may have the wrong extension")
+        }
+        try OnnxFile.check(opsets, file)
+        let main = try OnnxGraphReader(graphField, context, parent: -1)
+        graph = main.graph
+        graph.opsets = opsets
+        tensors = main.tensors
+    }
+
+    private static func readOpset(_ field: WireField, _ outer: WireReader) throws -> (domain: String, version: Int) {
+        var reader = try outer.message(field, "opset")
+        var domain = ""
+        var version = 0
+        while let part = try reader.next() {
+            if part.number == 1 { domain = try reader.string(part, "domain of an opset") }
+            if part.number == 2 { version = try reader.int(part, "version of an opset") }
+        }
+        return (domain == "ai.onnx" ? "" : domain, version)
+    }
+
+    private static func readEntry(
+        _ field: WireField, _ outer: WireReader
+    ) throws -> (key: String, value: String, range: Range<Int>) {
+        var reader = try outer.message(field, "metadata entry")
+        var key = ""
+        var value = ""
+        while let part = try reader.next() {
+            if part.number == 1 { key = try reader.string(part, "key of a metadata entry") }
+            if part.number == 2 { value = try reader.string(part, "value of a metadata entry") }
+        }
+        return (key, value, field.range)
+    }
+
+    private static func check(_ opsets: [String: Int], _ file: MappedFile) throws {
+        guard let version = opsets[""] else {
+            // A model made of other domains alone is fine; one without any is not a model.
+            if !opsets.isEmpty { return }
+            throw PareError(.format, "names no operator set", at: file.path, expected: "opset_import")
+        }
+        guard OnnxFile.opsets.contains(version) else {
+            throw PareError(
+                .unsupported, "the operator set is not supported", at: file.path, found: "opset \(version)",
+                expected: "opset \(OnnxFile.opsets.lowerBound) to \(OnnxFile.opsets.upperBound)",
+                hint: "convert the model, for instance with onnx.version_converter")
+        }
+    }
+
+    private static func error(_ file: MappedFile, _ what: String, _ field: WireField) -> PareError {
+        PareError(.format, what, at: "\(file.path): byte \(field.range.lowerBound)")
+    }
+}
+
+extension OnnxFile: Container {
+    var inputs: Set<FileIdentity> {
+        Set(([context.file] + context.external.opened.map { $0.file }).compactMap { $0.identity })
+    }
+
+    func plan(_ model: Model, _ target: SaveTarget) throws -> SavePlan {
+        var splice = Splice(context.file, frames: context.frames)
+        editMetadata(&splice, target.metadata)
+        var outside: [(file: ObjectIdentifier, range: Range<Int>, parameter: Parameter)] = []
+        for parameter in model.parameters where parameter.isChanged {
+            guard let index = parameter.storageIndex else { continue }
+            let tensor = tensors[index]
+            switch tensor.contents {
+            case .plain(let range): splice.replace(range, in: fieldFrame, with: [.parameter(parameter)])
+            case .decoded: OnnxFile.reencode(tensor, parameter, &splice)
+            case .external(let file, let range): outside.append((ObjectIdentifier(file), range, parameter))
+            case .none: break
+            }
+        }
+        var files = try externalPlans(outside, target, &splice)
+        let main = splice.plan(path: target.path)
+        try OnnxFile.checkSize(main)
+        files.append(main)
+        return SavePlan(files: files, inputs: inputs)
+    }
+
+    /// Patches of equal length change no message length, so they need no frame.
+    private var fieldFrame: Int { -1 }
+
+    /// Replace the data fields of a tensor by one raw_data field: never both.
+    private static func reencode(_ tensor: OnnxTensor, _ parameter: Parameter, _ splice: inout Splice) {
+        for (position, field) in tensor.dataFields.enumerated() {
+            let header = Wire.field(9, .bytes) + Wire.varint(UInt64(parameter.byteCount))
+            splice.replace(
+                field.range, in: tensor.frame, with: position == 0 ? [.bytes(header), .parameter(parameter)] : [])
+        }
+    }
+
+    /// Change, remove and append entries until the file has those of `wanted`; unchanged ones are not touched.
+    private func editMetadata(_ splice: inout Splice, _ wanted: [(key: String, value: String)]) {
+        var left = wanted
+        for entry in metadata {
+            guard let index = left.firstIndex(where: { $0.key == entry.key }) else {
+                splice.replace(entry.range, in: -1, with: [])
+                continue
+            }
+            let value = left.remove(at: index).value
+            guard value != entry.value else { continue }
+            splice.replace(entry.range, in: -1, with: [.bytes(OnnxFile.encoded(entry.key, value))])
+        }
+        let end = context.file.count
+        let added = left.map { Segment.bytes(OnnxFile.encoded($0.key, $0.value)) }
+        if !added.isEmpty { splice.replace(end..<end, in: -1, with: added) }
+    }
+
+    private static func encoded(_ key: String, _ value: String) -> [UInt8] {
+        Wire.bytes(14, Wire.string(1, key) + Wire.string(2, value))
+    }
+
+    private static func checkSize(_ plan: FilePlan) throws {
+        let limit = Int(Int32.max)
+        guard plan.size > limit else { return }
+        throw PareError(
+            .unsupported, "the model is too large for one ONNX file", at: plan.path, found: "\(plan.size) bytes",
+            expected: "at most \(limit) bytes", hint: "keep the weights in external data")
+    }
+}
