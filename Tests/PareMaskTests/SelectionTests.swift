@@ -6,6 +6,7 @@ import Testing
 /// A source with any of the habits that sources may have; checks that it is asked as it wants.
 final class FussySource: ScoreSource {
     let scores: [Double]
+    private let narrow: [Float]
     let isFloat64: Bool
     let isConcurrent: Bool
     let chunkLimit: Int?
@@ -13,6 +14,7 @@ final class FussySource: ScoreSource {
 
     init(_ scores: [Double], isFloat64: Bool = false, isConcurrent: Bool = true, chunkLimit: Int? = nil) {
         self.scores = scores
+        narrow = scores.map { Float($0) }
         self.isFloat64 = isFloat64
         self.isConcurrent = isConcurrent
         self.chunkLimit = chunkLimit
@@ -24,11 +26,15 @@ final class FussySource: ScoreSource {
                 throw PareError(.argument, "asked for \(count) from \(first)")
             }
         }
-        for i in 0..<count {
-            if isFloat64 {
-                out.storeBytes(of: scores[first + i], toByteOffset: i * 8, as: Double.self)
-            } else {
-                out.storeBytes(of: Float(scores[first + i]), toByteOffset: i * 4, as: Float.self)
+        if isFloat64 {
+            scores.withUnsafeBytes {
+                UnsafeMutableRawBufferPointer(start: out, count: count * 8).copyMemory(
+                    from: UnsafeRawBufferPointer(rebasing: $0[first * 8..<(first + count) * 8]))
+            }
+        } else {
+            narrow.withUnsafeBytes {
+                UnsafeMutableRawBufferPointer(start: out, count: count * 4).copyMemory(
+                    from: UnsafeRawBufferPointer(rebasing: $0[first * 4..<(first + count) * 4]))
             }
         }
     }
