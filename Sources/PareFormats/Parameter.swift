@@ -90,6 +90,12 @@ public final class Parameter {
         return view(masked?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
+    /// Let the pages of the original values go from memory; they come back when looked at. For streaming over a model that is
+    /// larger than memory.
+    public func dropPages() {
+        if case .mapped(let file, let range) = stored { file.dropPages(range) }
+    }
+
     /// Forget the copy that `currentView` made, to save memory; views of it end.
     public func dropCopies() { masked = nil }
 
