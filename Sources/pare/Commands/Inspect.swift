@@ -40,7 +40,7 @@ struct Inspect: ParsableCommand {
             let node = analysed.uses[index]?.node
             op = node.flatMap { node in analysed.model.graph.map { $0.nodes[node].op } } ?? ""
             macs = parameter.role == .weight ? analysed.macs(of: index) : nil
-            zeros = try parameter.originalView.countZeros()
+            zeros = parameter.dtype.isFloat ? try parameter.originalView.countZeros() : 0
         }
 
         var sparsity: Double { parameter.count == 0 ? 0 : Double(zeros) / Double(parameter.count) }
