@@ -35,7 +35,7 @@ def pare(*arguments, cwd, rc=0, **options):
 
 def snapshot(name, text):
     """Compares with snapshots/NAME.txt; paths and the version are replaced first."""
-    text = text.replace(str(ROOT), "ROOT").replace(str(Path(PARE).parent.parent), "BUILD")
+    text = text.replace(str(Path(PARE).resolve().parent.parent), "BUILD").replace(str(ROOT), "ROOT")
     file = SNAPSHOTS / f"{name}.txt"
     if os.environ.get("PARE_SNAPSHOTS") == "update":
         file.write_text(text)
