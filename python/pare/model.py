@@ -159,7 +159,7 @@ class Masks(MutableMapping[str, Mask]):
     def __getitem__(self, name: str) -> Mask:
         mask = self._model.parameters[name].mask
         if mask is None:
-            raise NotFoundError(f'parameter "{name}" has no mask', where=name)
+            raise NotFoundError("the parameter has no mask", where=name)
         return mask
 
     def __setitem__(self, name: str, mask: Any) -> None:
@@ -216,12 +216,13 @@ class Model:
 
         Args:
             arrays: array by name; anything numpy understands, and PyTorch tensors.
-            roles: role by name, for those that are not "weight"; see `Parameter.role`.
+            roles: role by name; see `Parameter.role`. Where none is given it is "weight" for two and more dimensions,
+                else "other", which prune requests leave alone by default.
         """
         made = make(lib.pare_model_create, lib.pare_model_destroy, "model", handle_of(context).address)
         model = cls(made, "", context)
         for name, array in arrays.items():
-            model.add(name, array, (roles or {}).get(name, "weight"))
+            model.add(name, array, (roles or {}).get(name))
         return model
 
     def _open(self) -> Handle:
@@ -239,11 +240,13 @@ class Model:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def add(self, name: str, array: Any, role: str = "weight") -> None:
-        """Add a copy of an array to a model that was made in memory."""
-        if role not in _abi.ROLES:
-            raise ArgumentError(f"unknown role {role!r}", found=role, expected=", ".join(_abi.ROLES))
+    def add(self, name: str, array: Any, role: Optional[str] = None) -> None:
+        """Add a copy of an array to a model that was made in memory; for `role` see `from_arrays`."""
         lent = Lent(array)
+        if role is None:
+            role = "weight" if lent.array.ndim > 1 else "other"
+        if role not in _abi.ROLES:
+            raise ArgumentError("unknown role", found=repr(role), expected=", ".join(_abi.ROLES))
         with self._open() as address:
             call(lib.pare_model_add, address, encode(name, "the name"), lent.pointer, _abi.ROLES.index(role))
 
@@ -323,7 +326,7 @@ class Model:
         if sparsity is None and (known is None or known.granularity != "nm"):
             raise TypeError("sparsity is needed for every pattern but N:M")
         if not 0 <= seed < 2**64:
-            raise ArgumentError(f"seed is out of range: {seed}", found=str(seed), expected="0 … 2**64 - 1")
+            raise ArgumentError("seed is out of range", found=str(seed), expected="0 … 2**64 - 1")
         criterion_id, pairs = _chosen(criterion, "criterion", "criterion.")
         allocation_id, more = _chosen(allocation, "allocator", "allocation.")
         run = Run(progress)
@@ -382,7 +385,7 @@ class Model:
         """
         numbers = {name: number for number, name in _abi.FORMATS.items() if number}
         if format is not None and format not in numbers:
-            raise ArgumentError(f"unknown format {format!r}", found=format, expected=", ".join(numbers))
+            raise ArgumentError("unknown format", found=repr(format), expected=", ".join(numbers))
         options = _abi.pare_save_options(
             format=numbers[format] if format else 0, overwrite=int(overwrite), no_provenance=int(not provenance)
         )
@@ -408,7 +411,7 @@ def _chosen(plugin: PluginChoice, kind: str, prefix: str) -> Tuple[bytes, List[s
     if not isinstance(plugin, Choice):
         raise TypeError(f"a {kind} is an id or a pare.Choice, not {type(plugin).__name__}")
     if plugin.kind != kind:
-        raise ArgumentError(f"{plugin} is a {plugin.kind}", found=plugin.kind, expected=kind)
+        raise ArgumentError(f"{plugin} does not fit here", found=f"a plugin of kind {plugin.kind}", expected=kind)
     return encode(plugin.id, f"the {kind}"), list(option_pairs(plugin.options, prefix))
 
 
