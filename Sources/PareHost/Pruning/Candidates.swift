@@ -64,6 +64,12 @@ extension AnalysedModel {
         var tensor = ScoredTensor(
             name: parameter.name, role: parameter.role.rawValue, granularity: grid.pattern.granularity.rawValue,
             view: unit.view, unitAxes: unit.unitAxes, owner: unit.owner, allowNonfinite: allowNonfinite)
+        let perUnit = parameter.count / max(tensor.units, 1)
+        let isInStoredOrder = unit.view.isContiguous
+        tensor.release = { units in
+            let elements = isInStoredOrder ? units.lowerBound * perUnit..<units.upperBound * perUnit : 0..<parameter.count
+            parameter.releasePages(elements)
+        }
         if plugin.needs & UInt32(PARE_NEED_NORM_SCALE) != 0, let scale = normScale(after: index) {
             let gamma = model.parameters[scale]
             if let view = try grid.perOutput(gamma.originalView, like: unit) { tensor.inputs[PARE_INPUT_NORM_SCALE] = view }

@@ -15,6 +15,8 @@ struct ScoredTensor {
     /// Memory behind `view` where it had to be copied.
     var owner: AnyObject?
     var allowNonfinite = false
+    /// Called with the range of units that has been read, so that a mapped file does not fill memory.
+    var release: ((Range<Int>) -> Void)?
 
     var units: Int { view.shape.prefix(unitAxes).reduce(1, &*) }
 }
@@ -105,6 +107,7 @@ final class CriterionScorer: ScoreSource {
             throw pluginError(status, record, plugin: "criterion \"\(instance.plugin.id)\" on \"\(tensor.name)\"")
         }
         try check(view, first, count, out)
+        tensor.release?(first..<first + count)
     }
 
     /// NaN marks what the criterion does not write.
