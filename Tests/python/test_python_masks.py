@@ -167,6 +167,12 @@ def test_score_large_and_threads_agree():
 def test_score_then_select_is_magnitude_pruning():
     array = weights(32, 64)
     mask = pare.select(pare.score("magnitude", array), 0.9)
+    assert pare.mask_for("magnitude", array, 0.9) == mask
+    for pattern in ("row", "block:4x2", "2:4"):
+        for norm in ("l1", "l2"):
+            scores = pare.score("magnitude", array, pattern, norm=norm)
+            chosen = pare.select(scores, 0.5, pattern, shape=array.shape)
+            assert pare.mask_for("magnitude", array, 0.5, pattern, norm=norm) == chosen and chosen.kept == array.size // 2
     model = pare.Model.from_arrays({"w": array})
     model.prune("magnitude", 0.9)
     assert model.parameters["w"].mask == mask

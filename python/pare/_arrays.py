@@ -32,7 +32,8 @@ def bfloat16() -> Optional[np.dtype[Any]]:
         import ml_dtypes
     except ImportError:
         return None
-    return np.dtype(ml_dtypes.bfloat16)
+    dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return dtype
 
 
 def dtype_name(dtype: _abi.pare_dtype) -> str:

@@ -327,8 +327,8 @@ class Model:
             raise TypeError("sparsity is needed for every pattern but N:M")
         if not 0 <= seed < 2**64:
             raise ArgumentError("seed is out of range", found=str(seed), expected="0 … 2**64 - 1")
-        criterion_id, pairs = _chosen(criterion, "criterion", "criterion.")
-        allocation_id, more = _chosen(allocation, "allocator", "allocation.")
+        criterion_id, pairs = chosen(criterion, "criterion", "criterion.")
+        allocation_id, more = chosen(allocation, "allocator", "allocation.")
         run = Run(progress)
         request = _abi.pare_prune_request(
             strict=int(strict),
@@ -356,7 +356,7 @@ class Model:
 
     def measure(self, metric: PluginChoice, *, context: Optional[Context] = None, **options: Any) -> Measurement:
         """Run a metric on the model as it is now, masks applied."""
-        id, pairs = _chosen(metric, "metric", "")
+        id, pairs = chosen(metric, "metric", "")
         texts = text_list([*pairs, *option_pairs(options)], "an option")
         out = ctypes.c_void_p()
         with self._open() as address:
@@ -404,7 +404,7 @@ class Model:
         return f"<Model {where}{self.format}, {len(self.parameters)} parameters>"
 
 
-def _chosen(plugin: PluginChoice, kind: str, prefix: str) -> Tuple[bytes, List[str]]:
+def chosen(plugin: PluginChoice, kind: str, prefix: str) -> Tuple[bytes, List[str]]:
     """Id and option texts of a plugin given as an id or as a `Choice`."""
     if isinstance(plugin, str):
         return encode(plugin, f"the {kind}"), []
