@@ -6,4 +6,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 folder=${1:-$here/dist}
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
+# What an earlier build left would come along.
+rm -rf "$here/build"
 "${PYTHON:-python3}" -m pip wheel --disable-pip-version-check --no-deps --wheel-dir "$folder" "$here"

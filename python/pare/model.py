@@ -136,6 +136,10 @@ class Parameters(Mapping[str, Parameter]):
     def __getitem__(self, name: str) -> Parameter:
         if not isinstance(name, str):
             raise TypeError(f"parameters are found by name, not by {type(name).__name__}")
+        known = self._model._indices().get(name)
+        if known is not None:
+            return Parameter(self._model, known)
+        # The library knows the name that was perhaps meant.
         index = ctypes.c_uint32()
         call(lib.pare_parameter_find, self._model._open().address, encode(name, "the name"), ctypes.byref(index))
         return Parameter(self._model, index.value)
@@ -144,7 +148,7 @@ class Parameters(Mapping[str, Parameter]):
         return int(lib.pare_parameter_count(self._model._open().address))
 
     def __iter__(self) -> Iterator[str]:
-        return (Parameter(self._model, index).name for index in range(len(self)))
+        return iter(self._model._indices())
 
     def __repr__(self) -> str:
         return "\n".join(repr(Parameter(self._model, index)) for index in range(len(self))) or "<no parameters>"
@@ -206,6 +210,7 @@ class Model:
         self._handle: Optional[Handle] = handle
         self._context = context
         self._replaced: Set[int] = set()
+        self._index: Dict[str, int] = {}
         self.path = path
 
     @classmethod
@@ -229,6 +234,13 @@ class Model:
         if self._handle is None:
             raise StateError("the model is closed", where=self.path)
         return self._handle
+
+    def _indices(self) -> Dict[str, int]:
+        """Parameter index by name, in file order; read once, and again after parameters were added."""
+        count = lib.pare_parameter_count(self._open().address)
+        if len(self._index) != count:
+            self._index = {Parameter(self, index).name: index for index in range(count)}
+        return self._index
 
     def close(self) -> None:
         """Give up the model. Its file stays mapped while arrays of it are alive."""
