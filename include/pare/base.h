@@ -75,7 +75,7 @@ extern "C" {
 
 /* Error record. The caller allocates it, sets struct_size and passes it last; the callee fills it on failure and leaves
  * it untouched on success. Every text is NUL-terminated and cut to fit, never inside a UTF-8 sequence.
- * Thread rule: the record belongs to the calling thread. Since 1.0. */
+ * Thread rule: the record belongs to the calling thread. Growing. Since 1.0. */
 typedef struct pare_error {
     uint32_t struct_size;
     int32_t code;       /* the status that was returned */
@@ -87,8 +87,8 @@ typedef struct pare_error {
 } pare_error;
 
 /* Progress and cancellation of a long call. Pass NULL for neither.
- * Callbacks may arrive on any thread, never two at a time. They must not call back into the same handle.
- * Latency: polled at least once per tensor and once per 64 MiB of data. Since 1.0. */
+ * Callbacks are [instance]: they may arrive on any thread, never two at a time. They must not call back into the same handle.
+ * Latency: polled at least once per tensor and once per 64 MiB of data. Growing. Since 1.0. */
 typedef struct pare_run {
     uint32_t struct_size;
     uint32_t reserved; /* 0 */

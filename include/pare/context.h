@@ -59,10 +59,10 @@ typedef struct pare_callback_criterion {
     const char *id;
     const char *summary;
     void *user;
-    /* May arrive on any thread; one at a time unless PARE_FLAG_THREAD_SAFE. */
+    /* May arrive on any thread; one at a time unless PARE_FLAG_THREAD_SAFE. [instance] */
     int32_t (*score)(void *user, const char *parameter, const float *weights, int64_t units, int64_t elements, float *scores,
                      char *message, uint64_t message_capacity);
-    void (*destroy)(void *user); /* called once when the context goes away; may be NULL */
+    void (*destroy)(void *user); /* called once when the context goes away; may be NULL. [load] */
 } pare_callback_criterion;
 
 /* [load] Since 1.0. */

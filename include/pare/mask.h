@@ -17,10 +17,10 @@ PARE_API int32_t pare_mask_from(const pare_tensor *bytes, pare_mask **out, pare_
 PARE_API int32_t pare_mask_copy(const pare_mask *mask, pare_mask **out, pare_error *error);
 PARE_API void pare_mask_destroy(pare_mask *mask);
 
-PARE_API int32_t pare_mask_ndim(const pare_mask *mask);                   /* [any] */
-PARE_API int64_t pare_mask_dimension(const pare_mask *mask, int32_t axis); /* -1 out of range. [any] */
-PARE_API int64_t pare_mask_elements(const pare_mask *mask);                /* [any] */
-PARE_API int64_t pare_mask_kept(const pare_mask *mask);                    /* [any] */
+PARE_API int32_t pare_mask_ndim(const pare_mask *mask);                    /* [any] Since 1.0. */
+PARE_API int64_t pare_mask_dimension(const pare_mask *mask, int32_t axis); /* -1 out of range. [any] Since 1.0. */
+PARE_API int64_t pare_mask_elements(const pare_mask *mask);                /* [any] Since 1.0. */
+PARE_API int64_t pare_mask_kept(const pare_mask *mask);                    /* [any] Since 1.0. */
 
 /* Write the mask as bytes 0/1 into a bool or uint8 array of the same shape. [any] Since 1.0. */
 PARE_API int32_t pare_mask_read(const pare_mask *mask, pare_tensor *out, pare_error *error);
@@ -45,7 +45,8 @@ PARE_API int32_t pare_mask_coarsen(const pare_mask *mask, const pare_pattern *pa
                                    pare_error *error);
 
 /* Mask of the best-scored units of one array: keeps exactly units - round(sparsity · units) of them, ties to the lower flat index;
- * NM: best n of each m. `scores`: float32 or float64, contiguous, one per unit (per element for NM). `shape`: of the array. [any] */
+ * NM: best n of each m. `scores`: float32 or float64, contiguous, one per unit (per element for NM). `shape`: of the array.
+ * [any] Since 1.0. */
 PARE_API int32_t pare_mask_select(const pare_tensor *scores, const int64_t *shape, int32_t ndim, const pare_pattern *pattern,
                                   double sparsity, pare_mask **out, pare_error *error);
 

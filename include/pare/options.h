@@ -29,7 +29,7 @@ extern "C" {
 #define PARE_OPTION_MIN_EXCLUSIVE 8u  /* minimum itself is not allowed */
 #define PARE_OPTION_MAX_EXCLUSIVE 16u
 
-/* One entry of a schema. Static: filled by the plugin, never freed. Since 1.0. */
+/* One entry of a schema. Static: filled by the plugin, never freed. Growing. Since 1.0. */
 typedef struct pare_option_info {
     uint32_t struct_size;
     int32_t type;
