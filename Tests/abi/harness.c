@@ -248,7 +248,7 @@ static int print_scores(const pare_tensor *scores, int64_t units)
 {
     for (int64_t i = 0; i < units; i++) {
         double x = element(scores, i);
-        if (isnan(x)) broken("a NaN or unfilled score");
+        if (!isfinite(x)) broken("a score that is not finite, or was not filled in");
         printf("%.9g\n", x);
     }
     return 0;
@@ -295,8 +295,12 @@ static int score(const pare_module *module, const char *id, const char *shape_te
     for (int k = 0; k < times && status == PARE_OK; k++) status = criterion->score(instance, &request, &scores->view, &error);
     clock_gettime(CLOCK_MONOTONIC, &end);
     if (status != PARE_OK) return instance->destroy(instance), refused(status, &error);
-    if (times > 1) fprintf(stderr, "%g s per call\n", ((double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec)) / times);
+    double seconds = (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec);
+    if (times > 1) fprintf(stderr, "%g s per call\n", seconds / times);
     char *raw = scores->view.data;
+    void *first_time = memcpy(malloc(scores->bytes), raw, scores->bytes);
+    status = criterion->score(instance, &request, &scores->view, &error);
+    if (status != PARE_OK || memcmp(first_time, raw, scores->bytes) != 0) broken("another result at the second call");
     if (!isnan(element_at(raw, scores->view.dtype)) ||
         !isnan(element_at(raw + (units + 1) * (wide ? 8 : 4), scores->view.dtype)))
         broken("wrote outside the scores");
