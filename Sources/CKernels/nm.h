@@ -157,6 +157,7 @@ CK_LANES(int64_t, nm_key64)
 void CK_NAME(nm)(int kind, const void *x, size_t outer, size_t axis, size_t inner, size_t n, size_t m, uint64_t *words,
                  size_t bit) {
     size_t row = 0;
+    if (inner == 1 && axis % m == 0) axis *= outer, outer = 1; /* rows continue each other */
 #ifdef CK_AVX2
     if (inner == 1 && axis % m == 0 && bit % 64 == 0) {
         const size_t done = nm_neighbours(kind, x, outer * axis, (int)n, m, words + bit / 64);

@@ -1,11 +1,12 @@
 import CPare
 import Glibc
+import PareFormats
 import PareHost
 import PareMask
 import PareTensor
 
 /// C strings handed out by an object, made once per text and freed with it.
-final class StringPool {
+final class StringPool: @unchecked Sendable {
     private let lock = Lock()
     private var made: [String: UnsafeMutablePointer<CChar>] = [:]
 
@@ -100,15 +101,8 @@ extension Pattern {
             return
         }
         let raw = try readGrowing(pointer, "pattern", required: MemoryLayout<pare_pattern>.size, zero: pare_pattern())
-        guard let granularity = Granularity(rawValue: raw.granularity) else {
-            throw PareError(.argument, "unknown granularity", found: "\(raw.granularity)", expected: "0 … 5")
-        }
-        guard let remainder = Remainder(rawValue: raw.remainder) else {
-            throw PareError(.argument, "unknown remainder rule", found: "\(raw.remainder)", expected: "0 … 2")
-        }
-        self.init(
-            granularity: granularity, n: Int(raw.n), m: Int(raw.m), blockRows: Int(raw.block_rows),
-            blockCols: Int(raw.block_cols), remainder: remainder)
-        try validate()
+        self = try Pattern(
+            granularity: raw.granularity, n: raw.n, m: raw.m, blockRows: raw.block_rows, blockCols: raw.block_cols,
+            remainder: raw.remainder)
     }
 }

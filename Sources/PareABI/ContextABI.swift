@@ -1,5 +1,6 @@
 import CPare
 import PareHost
+import PareMask
 import PareTensor
 
 @_cdecl("pare_version") @implementation

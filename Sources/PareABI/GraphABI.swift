@@ -42,9 +42,9 @@ public func pare_graph_node(
         info.name = box.strings.pointer(shown.name)
         info.op = box.strings.pointer(shown.op)
         info.domain = box.strings.pointer(shown.domain)
-        info.macs = graph.macs(ofNode: index).map(Int64.init) ?? -1
+        info.macs = box.analysed.nodeMacs[index].map(Int64.init) ?? -1
         info.parameters = Int64(graph.parameters(ofNode: index))
-        info.known = isKnown(shown.op, shown.domain) ? 1 : 0
+        info.known = isKnown(op: shown.op, domain: shown.domain) ? 1 : 0
         try deliver(growing: info, to: out, required: MemoryLayout<pare_node_info>.size)
     }
 }

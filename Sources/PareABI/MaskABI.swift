@@ -31,6 +31,11 @@ private func shape(_ sizes: UnsafePointer<Int64>?, _ ndim: Int32) throws -> [Int
     return shape
 }
 
+/// A free-standing array divided by a pattern: rows first.
+private func grid(_ shape: [Int], _ pattern: UnsafePointer<pare_pattern>?) throws -> UnitGrid {
+    try UnitGrid(shape: shape, layout: .outFirst, pattern: Pattern(pattern))
+}
+
 @_cdecl("pare_mask_create") @implementation
 public func pare_mask_create(
     _ sizes: UnsafePointer<Int64>?, _ ndim: Int32, _ out: UnsafeMutablePointer<OpaquePointer?>?,
@@ -51,7 +56,7 @@ public func pare_mask_from(
 public func pare_mask_copy(
     _ mask: OpaquePointer?, _ out: UnsafeMutablePointer<OpaquePointer?>?, _ error: UnsafeMutablePointer<pare_error>?
 ) -> Int32 {
-    border(error) { try make(maskBox(mask).mask.copy(), out) }
+    border(error) { try make(Mask(copying: maskBox(mask).mask), out) }
 }
 
 @_cdecl("pare_mask_destroy") @implementation
@@ -76,7 +81,7 @@ public func pare_mask_kept(_ mask: OpaquePointer?) -> Int64 { Int64(Handle.peek(
 public func pare_mask_read(
     _ mask: OpaquePointer?, _ out: UnsafeMutablePointer<pare_tensor>?, _ error: UnsafeMutablePointer<pare_error>?
 ) -> Int32 {
-    border(error) { try maskBox(mask).mask.writeBytes(to: TensorView(out, "out")) }
+    border(error) { try maskBox(mask).mask.write(bytes: TensorView(out, "out")) }
 }
 
 @_cdecl("pare_mask_combine") @implementation
@@ -86,9 +91,9 @@ public func pare_mask_combine(
     border(error) {
         let (a, b) = (try maskBox(target, "target").mask, try maskBox(other, "other").mask)
         switch operation {
-        case PARE_MASK_AND: try a.formIntersection(b)
-        case PARE_MASK_OR: try a.formUnion(b)
-        case PARE_MASK_XOR: try a.formSymmetricDifference(b)
+        case PARE_MASK_AND: try a.formAnd(b)
+        case PARE_MASK_OR: try a.formOr(b)
+        case PARE_MASK_XOR: try a.formXor(b)
         case PARE_MASK_WITHOUT: try a.subtract(b)
         default: throw PareError(.argument, "unknown mask operation", found: "\(operation)", expected: "1 … 4")
         }
@@ -106,7 +111,8 @@ public func pare_mask_complies(
     _ violations: UnsafeMutablePointer<Int64>?, _ error: UnsafeMutablePointer<pare_error>?
 ) -> Int32 {
     border(error) {
-        let count = try maskBox(mask).mask.violations(of: Pattern(pattern))
+        let mask = try maskBox(mask).mask
+        let count = try grid(mask.shape, pattern).violations(in: mask)
         try deliver(count == 0 ? 1 : 0, to: out, "out")
         violations?.pointee = Int64(count)
     }
@@ -117,7 +123,10 @@ public func pare_mask_coarsen(
     _ mask: OpaquePointer?, _ pattern: UnsafePointer<pare_pattern>?, _ keepAny: Int32,
     _ out: UnsafeMutablePointer<OpaquePointer?>?, _ error: UnsafeMutablePointer<pare_error>?
 ) -> Int32 {
-    border(error) { try make(maskBox(mask).mask.coarsened(to: Pattern(pattern), keepAny: keepAny != 0), out) }
+    border(error) {
+        let mask = try maskBox(mask).mask
+        try make(grid(mask.shape, pattern).coarsen(mask, keepAny: keepAny != 0), out)
+    }
 }
 
 @_cdecl("pare_mask_select") @implementation
@@ -127,10 +136,25 @@ public func pare_mask_select(
     _ error: UnsafeMutablePointer<pare_error>?
 ) -> Int32 {
     border(error) {
+        let scores = try TensorView(scores, "scores")
+        try make(selectUnits(scores, grid(shape(sizes, ndim), pattern), sparsity: sparsity), out)
+    }
+}
+
+@_cdecl("pare_select") @implementation
+public func pare_select(
+    _ context: OpaquePointer?, _ criterion: UnsafePointer<CChar>?, _ options: UnsafePointer<UnsafePointer<CChar>?>?,
+    _ weight: UnsafePointer<pare_tensor>?, _ pattern: UnsafePointer<pare_pattern>?, _ sparsity: Double,
+    _ out: UnsafeMutablePointer<OpaquePointer?>?, _ run: UnsafePointer<pare_run>?,
+    _ error: UnsafeMutablePointer<pare_error>?
+) -> Int32 {
+    border(error) {
+        let context = try Handle.get(context, ContextBox.self, "context").context
         try make(
-            selectMask(
-                scores: TensorView(scores, "scores"), shape: shape(sizes, ndim), pattern: Pattern(pattern),
-                sparsity: sparsity), out)
+            context.select(
+                criterion: string(criterion, "criterion"), options: settings(options),
+                weight: TensorView(weight, "weight"), pattern: Pattern(pattern), sparsity: sparsity,
+                progress: progress(run)), out)
     }
 }
 
@@ -142,7 +166,7 @@ public func pare_model_get_mask(
     border(error) {
         let found = try modelBox(model).parameter(parameter)
         guard let mask = found.mask else { throw PareError(.notFound, "the parameter has no mask", at: found.name) }
-        try make(mask.copy(), out)
+        try make(Mask(copying: mask), out)
     }
 }
 
@@ -153,7 +177,7 @@ public func pare_model_set_mask(
     border(error) {
         let box = try modelBox(model)
         _ = try box.parameter(parameter)
-        try box.analysed.setMask(maskBox(mask).mask.copy(), of: Int(parameter))
+        try box.analysed.setMask(Mask(copying: maskBox(mask).mask), of: Int(parameter))
         box.dropView(parameter)
     }
 }

@@ -66,7 +66,7 @@ extension Graph {
             totals.macs &+= count
         }
         let fixed: Set<ParameterRole> = [.normMean, .normVariance, .constant]
-        for (use, value) in zip(analyseParameters(self), initializers) where !fixed.contains(use.role) {
+        for (use, value) in zip(analyseParameters(self), initializers) where !fixed.contains(use.role) && values.indices.contains(value) {
             totals.parameters &+= MacRule.size(values[value].shape) ?? 0
         }
         return totals
@@ -129,7 +129,7 @@ enum MacRule {
             guard graph.values.indices.contains(index) else { return nil }
             return Fact(graph.values[index].dtype, graph.values[index].shape)
         }
-        let view = NodeView(node: node, inputs: facts, opset: 23, inferBranch: { _ in [] })
+        let view = NodeView(node: node, inputs: facts, inferBranch: { _ in [] })
         guard let shapes = try? rule?(view), shapes.count == 4, let scores = size(shapes[3].shape) else { return nil }
         guard let key = shapes[1].shape?.last?.value, let size = shapes[2].shape?.last?.value else { return nil }
         return product(scores, key &+ size)

@@ -19,6 +19,7 @@ public struct Host {
     public var random: RandomService { RandomService(host: self) }
     public var memory: MemoryService { MemoryService(host: self) }
     public var log: LogService { LogService(host: self) }
+    public var registry: RegistryService { RegistryService(host: self) }
 
     /// The table of a service by id, or nil when this host has none.
     func find<Table>(_ id: String, as type: Table.Type) -> UnsafePointer<Table>? {
@@ -71,13 +72,15 @@ public struct RandomService {
     }
 
     /// Draws first … first + out.count - 1, uniform in [0, 1).
-    public func uniform(seed: UInt64, stream: UInt64, first: UInt64, into out: UnsafeMutableBufferPointer<Float>) throws {
+    public func uniform(seed: UInt64, stream: UInt64, first: UInt64, into out: UnsafeMutableBufferPointer<Float>) throws
+    {
         let draw = try require(try table().uniform_f32, "uniform_f32")
         draw(host.pointer, seed, stream, first, UInt64(out.count), out.baseAddress)
     }
 
     /// The same, standard normal.
-    public func normal(seed: UInt64, stream: UInt64, first: UInt64, into out: UnsafeMutableBufferPointer<Float>) throws {
+    public func normal(seed: UInt64, stream: UInt64, first: UInt64, into out: UnsafeMutableBufferPointer<Float>) throws
+    {
         let draw = try require(try table().normal_f32, "normal_f32")
         draw(host.pointer, seed, stream, first, UInt64(out.count), out.baseAddress)
     }
@@ -118,4 +121,32 @@ public struct LogService {
         else { return }
         table.pointee.message?(host.pointer, level, text)
     }
+}
+
+/// Other plugins, for those that build on one: a recipe on a solver, an estimator on a penalty.
+public struct RegistryService {
+    let host: Host
+
+    /// Make an instance of another plugin; `options` are texts as a user would write them.
+    public func create(kind: String, id: String, options: [(key: String, value: String)] = []) throws -> NestedInstance
+    {
+        let table = try host.service(PARE_SERVICE_REGISTRY, through: \pare_registry_service.create, \.struct_size)
+        let create = try require(table.create, "create")
+        var words: [UnsafePointer<CChar>?] = options.flatMap { [Immortal.text($0.key), Immortal.text($0.value)] }
+        defer { words.forEach { $0?.deallocate() } }
+        words.append(nil)
+        var instance: UnsafeMutablePointer<pare_instance>?
+        try asking("making \(id)") { create(host.pointer, kind, id, words, &instance, $0) }
+        guard let instance else { throw PluginError(PARE_E_INTERNAL, "the host made no instance", at: id) }
+        return NestedInstance(instance)
+    }
+}
+
+/// An instance of another plugin; destroyed with this object.
+public final class NestedInstance {
+    public let pointer: UnsafeMutablePointer<pare_instance>
+
+    init(_ pointer: UnsafeMutablePointer<pare_instance>) { self.pointer = pointer }
+
+    deinit { pointer.pointee.destroy?(pointer) }
 }

@@ -36,6 +36,8 @@ typedef struct pare_value_info {
 
 PARE_API uint32_t pare_graph_node_count(const pare_model *model);  /* 0 when there is no graph. [any] Since 1.0. */
 PARE_API uint32_t pare_graph_value_count(const pare_model *model); /* [any] Since 1.0. */
+
+/* Node or value by index; out->struct_size set by the caller. [any] Since 1.0. */
 PARE_API int32_t pare_graph_node(const pare_model *model, uint32_t node, pare_node_info *out, pare_error *error);
 PARE_API int32_t pare_graph_value(const pare_model *model, uint32_t value, pare_value_info *out, pare_error *error);
 
@@ -46,11 +48,13 @@ PARE_API int32_t pare_graph_node_output(const pare_model *model, uint32_t node, 
 /* Node that reads a value: reader `index` of its `readers`; -1 past the end. [any] Since 1.0. */
 PARE_API int32_t pare_graph_value_reader(const pare_model *model, uint32_t value, uint32_t index);
 
-/* Name of attribute `index` of a node, NULL past the end; and its value by name. Text is the ONNX text form ("[1, 1]"). [any] */
+/* Name of attribute `index` of a node, NULL past the end; and its value by name. Text is the ONNX text form
+ * ("[1, 1]"); until the model is destroyed. [any] Since 1.0. */
 PARE_API const char *pare_graph_attribute_name(const pare_model *model, uint32_t node, uint32_t index);
 PARE_API const char *pare_graph_attribute_text(const pare_model *model, uint32_t node, const char *name);
 
-/* Totals for one sample: MACs of all nodes with known counts, and how many nodes that could have some are unknown. Since 1.0. */
+/* Totals for one sample: MACs of all nodes with known counts, and how many nodes that could have some are unknown.
+ * Outputs may be NULL. [any] Since 1.0. */
 PARE_API int32_t pare_graph_totals(const pare_model *model, int64_t *macs, int64_t *parameters, uint32_t *unknown_nodes,
                                    pare_error *error);
 

@@ -17,10 +17,10 @@ PARE_API int32_t pare_mask_from(const pare_tensor *bytes, pare_mask **out, pare_
 PARE_API int32_t pare_mask_copy(const pare_mask *mask, pare_mask **out, pare_error *error);
 PARE_API void pare_mask_destroy(pare_mask *mask);
 
-PARE_API int32_t pare_mask_ndim(const pare_mask *mask);                   /* [any] */
-PARE_API int64_t pare_mask_dimension(const pare_mask *mask, int32_t axis); /* -1 out of range. [any] */
-PARE_API int64_t pare_mask_elements(const pare_mask *mask);                /* [any] */
-PARE_API int64_t pare_mask_kept(const pare_mask *mask);                    /* [any] */
+PARE_API int32_t pare_mask_ndim(const pare_mask *mask);                    /* [any] Since 1.0. */
+PARE_API int64_t pare_mask_dimension(const pare_mask *mask, int32_t axis); /* -1 out of range. [any] Since 1.0. */
+PARE_API int64_t pare_mask_elements(const pare_mask *mask);                /* [any] Since 1.0. */
+PARE_API int64_t pare_mask_kept(const pare_mask *mask);                    /* [any] Since 1.0. */
 
 /* Write the mask as bytes 0/1 into a bool or uint8 array of the same shape. [any] Since 1.0. */
 PARE_API int32_t pare_mask_read(const pare_mask *mask, pare_tensor *out, pare_error *error);
@@ -45,9 +45,16 @@ PARE_API int32_t pare_mask_coarsen(const pare_mask *mask, const pare_pattern *pa
                                    pare_error *error);
 
 /* Mask of the best-scored units of one array: keeps exactly units - round(sparsity · units) of them, ties to the lower flat index;
- * NM: best n of each m. `scores`: float32 or float64, contiguous, one per unit (per element for NM). `shape`: of the array. [any] */
+ * NM: best n of each m. `scores`: float32 or float64, contiguous, one per unit (per element for NM). `shape`: of the array.
+ * [any] Since 1.0. */
 PARE_API int32_t pare_mask_select(const pare_tensor *scores, const int64_t *shape, int32_t ndim, const pare_pattern *pattern,
                                   double sparsity, pare_mask **out, pare_error *error);
+
+/* Score an array by a criterion and select in one go, without a score buffer: pare_score then pare_mask_select. `weight`: rows
+ * first, any float dtype. `options`: key, value, key, value, NULL; or NULL. [any] Since 1.0. */
+PARE_API int32_t pare_select(pare_context *context, const char *criterion, const char *const *options, const pare_tensor *weight,
+                             const pare_pattern *pattern, double sparsity, pare_mask **out, const pare_run *run,
+                             pare_error *error);
 
 /* The mask attached to a parameter (a copy), PARE_E_NOT_FOUND if none; attach one; detach (original values show again). Attaching
  * refuses another shape, and a parameter that a reader with another use shares (see `reason`). [instance] Since 1.0. */

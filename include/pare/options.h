@@ -29,17 +29,17 @@ extern "C" {
 #define PARE_OPTION_MIN_EXCLUSIVE 8u  /* minimum itself is not allowed */
 #define PARE_OPTION_MAX_EXCLUSIVE 16u
 
-/* One entry of a schema. Static: filled by the plugin, never freed. Since 1.0. */
+/* One entry of a schema. Static: filled by the plugin, never freed. Growing. Since 1.0. */
 typedef struct pare_option_info {
     uint32_t struct_size;
     int32_t type;
     uint32_t flags;
     uint32_t reserved;          /* 0 */
-    const char *key;            /* [a-z][a-z0-9-]*, unique in the schema */
+    const char *key;            /* [a-z][a-z0-9-]*, unique in the schema; `seed` is an INT by convention */
     const char *help;           /* one line */
     const char *unit;           /* "", or e.g. "epochs", "bytes" */
     const char *default_text;   /* in the type's text form; NULL when required */
-    double minimum, maximum;    /* for INT, FLOAT and list items; -INFINITY/INFINITY for none */
+    double minimum, maximum;    /* for INT, FLOAT and list items; -INFINITY/INFINITY for none (0, 0 is a range) */
     const char *const *choices; /* NULL-terminated; NULL unless CHOICE */
 } pare_option_info;
 

@@ -28,7 +28,7 @@ typedef struct pare_prune_request {
     int32_t dry_run;             /* 1: fill the report, attach no mask */
     int32_t keep_masks;          /* 1: what a mask already attached has removed stays removed */
     int32_t reserved;            /* 0 */
-    uint64_t seed;               /* for plugins that draw and have no seed option of their own set */
+    uint64_t seed;               /* not 0: goes to a plugin's option `seed` where it has one that is not set */
     const pare_run *run;         /* may be NULL */
 } pare_prune_request;
 
@@ -36,6 +36,7 @@ typedef struct pare_prune_request {
 PARE_API int32_t pare_prune(pare_context *context, pare_model *model, const pare_prune_request *request, pare_report **report,
                             pare_error *error);
 
+/* Frees a report and every string read from it. NULL is fine. [instance] Since 1.0. */
 PARE_API void pare_report_destroy(pare_report *report);
 
 /* The whole report as JSON (docs/report.md); until the report is destroyed. [any] Since 1.0. */
@@ -54,6 +55,8 @@ typedef struct pare_report_layer {
 } pare_report_layer;
 
 PARE_API uint32_t pare_report_layer_count(const pare_report *report); /* [any] Since 1.0. */
+
+/* Layer `index` < layer count; out->struct_size set by the caller. [any] Since 1.0. */
 PARE_API int32_t pare_report_layer_at(const pare_report *report, uint32_t index, pare_report_layer *out, pare_error *error);
 PARE_API double pare_report_sparsity(const pare_report *report); /* zeros / elements over the pruned layers. [any] Since 1.0. */
 

@@ -20,6 +20,15 @@ public indirect enum JSON {
         }
     }
 
+    /// Parses strict JSON; errors name `file` and the byte offset.
+    public static func parse(_ bytes: UnsafeRawBufferPointer, file: String = "JSON") throws -> JSON {
+        JSON(try JSONParser.parse(bytes, file: file))
+    }
+
+    public static func parse(_ text: String, file: String = "JSON") throws -> JSON {
+        try Array(text.utf8).withUnsafeBytes { try parse($0, file: file) }
+    }
+
     public subscript(key: String) -> JSON? {
         guard case .object(let members) = self else { return nil }
         return members.first { $0.0 == key }?.1

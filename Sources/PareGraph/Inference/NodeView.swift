@@ -5,8 +5,6 @@ struct NodeView {
     let node: Node
     /// nil for an omitted optional input.
     let inputs: [Fact?]
-    /// Operator set version of the node's domain.
-    let opset: Int
     /// Infers a subgraph inside the scope of this node; returns the facts of its outputs.
     let inferBranch: (Graph) -> [Fact]
 

@@ -116,7 +116,6 @@ final class Inference {
         NodeView(
             node: node,
             inputs: node.inputs.map { $0 < 0 ? nil : facts.indices.contains($0) ? facts[$0] : .unknown },
-            opset: graph.opsets[""] ?? graph.opsets["ai.onnx"] ?? Int.max,
             inferBranch: { [self] in infer(branch: $0) })
     }
 

@@ -59,10 +59,13 @@ extension RoleFinder {
     private func objection(_ claims: [Claim], _ blocks: [String], to value: Value, role: inout ParameterRole) -> String? {
         let roles = Set(claims.map(\.role))
         if roles.count > 1 {
-            let readers = claims.map { "\(graph.nodes[$0.node].op) (node \($0.node))" }.joined(separator: ", ")
+            // One reader for each role says enough; shared zeros may have hundreds.
+            var named: Set<ParameterRole> = []
+            let readers = claims.filter { named.insert($0.role).inserted }
+                .map { "\($0.role) by \(graph.nodes[$0.node].op) (node \($0.node))" }.joined(separator: ", ")
             let tied = roles == [.embedding, .weight]
             role = tied ? .embedding : .other
-            return tied ? "an embedding tied to a layer: read by \(readers)" : "its readers disagree: \(readers)"
+            return tied ? "tied: read as \(readers)" : "its readers disagree: read as \(readers)"
         }
         if let block = blocks.first { return block }
         guard role == .weight || role == .embedding else { return "not a weight" }

@@ -6,20 +6,20 @@ extension RoleFinder {
         "BatchNormalization", "InstanceNormalization", "GroupNormalization", "LayerNormalization", "RMSNormalization",
     ]
 
-    /// Role of a vector that is added to or multiplied with a value: the bias of a layer, or γ and β of a normalisation
-    /// that an exporter wrote out.
-    func affine(_ node: Node, _ reading: Reading, _ initializer: Int) -> ParameterRole {
+    /// Role and layer of a vector that is added to or multiplied with a value: the bias of a layer, or γ and β of a
+    /// normalisation that an exporter wrote out.
+    func affine(_ node: Node, _ reading: Reading, _ initializer: Int) -> (ParameterRole, LayerType) {
         guard node.inputs.count == 2, isVector(initializer), graph.values[initializer].dtype?.isFloat == true else {
-            return .other
+            return (.other, .other)
         }
         let partner = node.inputs[1 - reading.slot]
-        if node.op == "Mul" { return isNormalised(partner) ? .normScale : .other }
+        if node.op == "Mul" { return (isNormalised(partner) ? .normScale : .other, .other) }
         if let made = maker(of: partner, through: ["Reshape", "Transpose", "Squeeze", "Unsqueeze"]),
             RoleFinder.layers.contains(made.node.op), hasWeight(made.node)
         {
-            return .bias
+            return (.bias, layer(of: made.node.op))
         }
-        return isScaledNorm(partner) ? .normShift : .other
+        return (isScaledNorm(partner) ? .normShift : .other, .other)
     }
 
     /// One axis longer than 1.
@@ -33,10 +33,11 @@ extension RoleFinder {
         node.inputs.contains { graph.values.indices.contains($0) && self.initializer(behind: $0) != nil }
     }
 
-    /// The value is a normalisation's result before γ: of a normalisation operator, or x / √(mean(…) + ε) written out.
+    /// The value is normalised, but not scaled yet: x / √(mean(…) + ε) written out, or what exporters make of a group
+    /// normalisation, an instance normalisation of reshaped data with neutral parameters. The other operators scale.
     private func isNormalised(_ value: Int) -> Bool {
-        guard let (_, node) = maker(of: value) else { return false }
-        if RoleFinder.norms.contains(node.op) { return true }
+        guard let (_, node) = maker(of: value, through: ["Reshape"]) else { return false }
+        if node.op == "InstanceNormalization" { return true }
         guard node.inputs.count == 2 else { return false }
         switch node.op {
         case "Div": return isDeviation(node.inputs[1])
@@ -66,7 +67,7 @@ extension RoleFinder {
 
     private func isScaledNorm(_ value: Int) -> Bool {
         guard let (_, node) = maker(of: value) else { return false }
-        if RoleFinder.norms.contains(node.op) { return true }
+        if node.op == "RMSNormalization" { return true }
         return node.op == "Mul" && node.inputs.count == 2 && node.inputs.contains { isNormalised($0) }
     }
 

@@ -43,7 +43,7 @@ extension RoleFinder {
             claim.role = .embedding
             claim.layer = .embedding
             claim.layout = .outFirst
-        case ("Add", _), ("Mul", _): claim.role = affine(node, reading, initializer)
+        case ("Add", _), ("Mul", _): (claim.role, claim.layer) = affine(node, reading, initializer)
         default: break
         }
         if claim.role == .other, isConstant(node.op, reading.slot, initializer) { claim.role = .constant }
@@ -69,10 +69,9 @@ extension RoleFinder {
     private func matrix(_ claim: inout Claim, _ node: Node, _ reading: Reading) {
         let onTheRight = node.op == "MatMulInteger" || node.op == "QLinearMatMul" || reading.slot == 1
         let flipped = node.op == "Gemm" && node.int(reading.slot == 1 ? "transB" : "transA", default: 0) != 0
-        guard reading.axes.count >= 2 else {
-            claim.role = .other
-            return
-        }
+        guard reading.axes.count >= 2 else { return }
+        // Of two parameters the right one is the weight; the left one is data that an exporter wrote down.
+        if !onTheRight, node.inputs.count > 1, initializer(behind: node.inputs[1]) != nil { return }
         guard reading.axes.count == 2 else {
             claim.role = .weight
             claim.layer = .linear

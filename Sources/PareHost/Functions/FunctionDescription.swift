@@ -109,7 +109,7 @@ struct FunctionDescription {
                     help: try members.optionalString("help") ?? "", unit: "",
                     defaultText: standard.map { isInteger ? String(Int64($0)) : "\($0)" },
                     minimum: try members.optionalNumber("minimum") ?? -Double.infinity,
-                    maximum: try members.optionalNumber("maximum") ?? Double.infinity,
+                    maximum: try members.optionalNumber("maximum") ?? Double.infinity, choices: [],
                     flags: standard == nil ? UInt32(PARE_OPTION_REQUIRED) : 0))
         }
         return argument

@@ -80,7 +80,7 @@ enum FunctionTrial {
                                 parameter: name, options: settings.baseAddress ?? UnsafeRawPointer(slots).assumingMemoryBound(to: Double.self),
                                 slots: slots, pointers: pointers),
                             second: second, scoreBytes: scoreBytes)
-                        return cshim_trial({ child($0) }, &stage, 10_000, &detail)
+                        return cshim_trial({ FunctionTrial.child($0) }, &stage, 10_000, &detail)
                     }
                 }
             }
@@ -97,6 +97,10 @@ enum FunctionTrial {
                 hint: "compare the description with the function's prototype")
         }
         guard finite else { throw fault("the trial call left scores unwritten or not finite", "NaN or infinity", "\(units) finite scores") }
+        let width = wideScores ? 8 : 4
+        guard (1..<units).contains(where: { memcmp(scores, scores + $0 * width, width) != 0 }) else {
+            throw fault("the trial call gave every unit the same score", "one value for \(units) different units", "scores that depend on the weights")
+        }
         guard memcmp(weights, before, weightBytes) == 0 else { throw fault("the trial call changed the weights", "other bytes", "a function that only reads them") }
         let guards = [(block, weights), (weights + weightBytes, scores), (scores + scoreBytes, second)]
         guard guards.allSatisfy({ untouched($0.0, $0.1) }) else {
@@ -165,7 +169,7 @@ extension FunctionDescription {
     /// beside that file first.
     static func read(_ text: String, _ body: (FunctionDescription) throws -> Void) throws {
         if text.utf8.first == 0x7B { return try body(try FunctionDescription(JSON.parse(text))) }
-        let file = try MappedFile(text)
+        let file = try MappedFile(path: text)
         do {
             var description = try FunctionDescription(JSON.parse(file.bytes))
             if !description.library.hasPrefix("/"), let slash = text.utf8.lastIndex(of: 0x2F) {

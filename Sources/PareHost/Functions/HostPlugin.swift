@@ -169,11 +169,11 @@ final class HostCriterionInstance {
         let units = weight.shape.prefix(unitAxes).reduce(1, &*)
         guard units > 0, let out = scores.base, scores.count >= units, scores.dtype == .float32 else { return }
         let elements = weight.shape.dropFirst(unitAxes).reduce(1, &*)
-        let parameter = text(request.pointee.parameter)
+        let parameter = fromC(request.pointee.parameter)
         let target = out.assumingMemoryBound(to: Float.self)
         let buffer = UnsafeMutablePointer<Float>.allocate(capacity: max(weight.count, 1))
         defer { buffer.deallocate() }
-        weight.readFloat32(from: 0, count: weight.count, into: buffer)
+        try weight.readFloat32(from: 0, count: weight.count, into: buffer)
         try tables.criterion.score(
             parameter: parameter, weights: buffer, units: units, elements: elements, values: values, into: target)
     }
@@ -186,8 +186,8 @@ extension OptionValue {
         case .bool: self = .bool(value.integer != 0)
         case .int: self = .int(value.integer)
         case .float: self = .float(value.number)
-        case .string: self = .string(text(value.text))
-        case .choice: self = .choice(Int(value.integer), text(value.text))
+        case .string: self = .string(fromC(value.text))
+        case .choice: self = .choice(Int(value.integer), fromC(value.text))
         case .intList: self = .ints((0..<Int(value.count)).compactMap { value.integers?[$0] })
         case .floatList: self = .floats((0..<Int(value.count)).compactMap { value.numbers?[$0] })
         }
@@ -214,20 +214,5 @@ extension OptionInfo {
             raw.choices = UnsafePointer(list)
         }
         return raw
-    }
-
-    init(
-        key: String, kind: Kind, help: String, unit: String = "", defaultText: String?, minimum: Double, maximum: Double,
-        choices: [String] = [], flags: UInt32 = 0
-    ) {
-        self.key = key
-        self.kind = kind
-        self.help = help
-        self.unit = unit
-        self.defaultText = defaultText
-        self.minimum = minimum
-        self.maximum = maximum
-        self.choices = choices
-        self.flags = flags
     }
 }

@@ -129,7 +129,7 @@ final class PlainFunctionCriterion: HostCriterion {
         call = try ForeignCall(description)
         try FunctionTrial.run(call)
         guard let handle = dlopen(description.library, RTLD_NOW | RTLD_LOCAL) else {
-            throw PareError(.pluginLoad, "the library cannot be loaded", at: description.library, found: text(dlerror()))
+            throw PareError(.pluginLoad, "the library cannot be loaded", at: description.library, found: fromC(dlerror()))
         }
         guard let found = dlsym(handle, description.symbol) else {
             throw PareError(.pluginLoad, "the library has no such function", at: description.library, found: "no \"\(description.symbol)\"")

@@ -96,16 +96,16 @@ private final class MetricSession {
             rows?.pointee = Int64(matrix.rows)
             cols?.pointee = Int64(matrix.cols)
             rowStride?.pointee = Int64(matrix.rowStride)
-            colStride?.pointee = Int64(matrix.colStride)
+            colStride?.pointee = Int64(matrix.inputStride)
             return 1
         }
         request.pointee.emit = { me, index, name, value, unit in
-            MetricSession.of(me)?.add(Int(index), text(name), [value], series: false, text(unit))
+            MetricSession.of(me)?.add(Int(index), fromC(name), [value], series: false, fromC(unit))
         }
         request.pointee.emit_series = { me, index, name, values, count, unit in
             guard count >= 0, let session = MetricSession.of(me) else { return }
             let numbers = values.map { Array(UnsafeBufferPointer(start: $0, count: Int(count))) } ?? []
-            session.add(Int(index), text(name), numbers, series: true, text(unit))
+            session.add(Int(index), fromC(name), numbers, series: true, fromC(unit))
         }
     }
 
@@ -140,8 +140,9 @@ private final class MetricSession {
         guard analysed.model.parameters.indices.contains(index), let source = analysed.model.parameters[index].mask else { return nil }
         do {
             let bytes = try OwnedBuffer(count: source.count)
-            source.writeBytes(to: bytes.base.assumingMemoryBound(to: UInt8.self))
-            let shown = BorderTensor(TensorView(base: bytes.base, dtype: .bool, shape: source.shape))
+            let view = TensorView(base: bytes.base, dtype: .bool, shape: source.shape)
+            try source.write(bytes: view)
+            let shown = BorderTensor(view)
             (maskBytes, mask) = (bytes, shown)
             return UnsafePointer(shown.pointer)
         } catch {
@@ -154,6 +155,6 @@ private final class MetricSession {
         guard analysed.model.parameters.indices.contains(index) else { return nil }
         let parameter = analysed.model.parameters[index]
         guard parameter.shape.count == 2 else { return nil }
-        return MatrixLayout(shape: parameter.shape, layout: parameter.layout)
+        return try? MatrixLayout(shape: parameter.shape, layout: parameter.layout)
     }
 }

@@ -43,11 +43,11 @@ public func fill(_ record: UnsafeMutablePointer<pare_error>?, _ error: PareError
 /// The error behind a plugin's failing status: its own words if it gave some.
 func pluginError(_ status: Int32, _ record: pare_error, plugin: String) -> PareError {
     let known = Status(rawValue: status) ?? .pluginFault
-    let what = text(ofArray: record.message)
+    let what = fromC(ofArray: record.message)
     return PareError(
         known, what.isEmpty ? "the plugin failed with status \(status) and gave no reason" : what, at: plugin,
         found: "", expected: "", hint: "")
-        .with(found: text(ofArray: record.found), expected: text(ofArray: record.expected), hint: text(ofArray: record.hint), in: what)
+        .with(found: fromC(ofArray: record.found), expected: fromC(ofArray: record.expected), hint: fromC(ofArray: record.hint), in: what)
 }
 
 extension PareError {

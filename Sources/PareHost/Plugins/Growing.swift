@@ -23,10 +23,10 @@ public func readGrowing<T>(
 }
 
 /// A static string of a plugin; NULL becomes "".
-func text(_ pointer: UnsafePointer<CChar>?) -> String { pointer.map { String(cString: $0) } ?? "" }
+func fromC(_ pointer: UnsafePointer<CChar>?) -> String { pointer.map { String(cString: $0) } ?? "" }
 
 /// The text of a `char[N]` member, which imports as a tuple.
-func text<Tuple>(ofArray tuple: Tuple) -> String {
+func fromC<Tuple>(ofArray tuple: Tuple) -> String {
     withUnsafeBytes(of: tuple) { bytes in
         String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
     }

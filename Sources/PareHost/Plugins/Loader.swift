@@ -33,7 +33,7 @@ enum Loader {
         try checkMagic(path)
         guard let handle = dlopen(absolute, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) else {
             throw PareError(
-                .pluginLoad, "the library cannot be loaded", at: path, found: text(dlerror()),
+                .pluginLoad, "the library cannot be loaded", at: path, found: fromC(dlerror()),
                 hint: "ldd shows what it needs")
         }
         guard let symbol = dlsym(handle, PARE_ENTRY_SYMBOL) else {
@@ -95,10 +95,10 @@ enum Loader {
     /// Every plugin of a module, kind by kind.
     static func plugins(of module: UnsafePointer<pare_module>, path: String) throws -> [Plugin] {
         guard let getFactory = module.pointee.get_factory else { return [] }
-        let moduleID = text(module.pointee.id)
+        let moduleID = fromC(module.pointee.id)
         var found: [Plugin] = []
         for kind in PluginKind.allCases {
-            guard let factory = getFactory(kind.rawValue) else { continue }
+            guard let factory = getFactory(module, kind.rawValue) else { continue }
             let table = try readGrowing(
                 factory, "factory of \(kind.rawValue)", required: MemoryLayout<pare_factory>.size, zero: pare_factory())
             guard table.count <= 4096 else {

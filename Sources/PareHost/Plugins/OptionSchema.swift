@@ -86,7 +86,7 @@ extension OptionInfo {
     init(_ pointer: UnsafePointer<pare_option_info>?, index: Int) throws {
         let raw = try readGrowing(
             pointer, "option \(index)", required: MemoryLayout<pare_option_info>.size, zero: pare_option_info())
-        key = text(raw.key)
+        key = fromC(raw.key)
         guard let kind = Kind(rawValue: raw.type) else {
             throw PareError(.pluginFault, "option \(index) has an unknown type", at: key, found: "\(raw.type)", expected: "1 … 7")
         }
@@ -95,8 +95,8 @@ extension OptionInfo {
                 .pluginFault, "option \(index) has an unusable key", found: "\"\(key)\"", expected: "[a-z][a-z0-9-]*")
         }
         self.kind = kind
-        help = text(raw.help)
-        unit = text(raw.unit)
+        help = fromC(raw.help)
+        unit = fromC(raw.unit)
         defaultText = raw.default_text.map { String(cString: $0) }
         minimum = raw.minimum
         maximum = raw.maximum

@@ -71,20 +71,20 @@ public final class Plugin {
         self.moduleID = moduleID
         self.path = path
         descriptor = pointer
-        id = text(raw.id)
-        version = text(raw.version)
-        summary = text(raw.summary)
-        source = text(raw.source)
-        license = text(raw.license)
+        id = fromC(raw.id)
+        version = fromC(raw.version)
+        summary = fromC(raw.summary)
+        source = fromC(raw.source)
+        license = fromC(raw.license)
         flags = raw.flags
         needs = raw.needs
         granularities = raw.granularities
         guard isIdentifier(id, dots: true) else {
             throw PareError(.pluginFault, "descriptor \(index) has an unusable id", found: "\"\(id)\"", expected: "[a-z][a-z0-9-]*")
         }
-        guard text(raw.kind) == kind.rawValue else {
+        guard fromC(raw.kind) == kind.rawValue else {
             throw PareError(
-                .pluginFault, "plugin \"\(id)\" is listed under another kind", found: "\"\(text(raw.kind))\"",
+                .pluginFault, "plugin \"\(id)\" is listed under another kind", found: "\"\(fromC(raw.kind))\"",
                 expected: "\"\(kind.rawValue)\"")
         }
         var pointers: [UnsafePointer<pare_option_info>] = []

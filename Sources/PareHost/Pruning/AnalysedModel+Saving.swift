@@ -20,13 +20,12 @@ extension AnalysedModel {
 
     public var totals: ModelTotals {
         let parameters = model.parameters.reduce(0) { $0 + $1.count }
-        guard let graph = model.graph else {
+        guard model.graph != nil else {
             let macs = model.parameters.indices.reduce(0) { $0 + (self.macs(of: $1) ?? 0) }
             return ModelTotals(macs: macs, parameters: parameters, unknownNodes: 0)
         }
-        let costs = graph.nodes.indices.map { graph.macs(ofNode: $0) }
         return ModelTotals(
-            macs: costs.reduce(0) { $0 &+ ($1 ?? 0) }, parameters: parameters, unknownNodes: costs.filter { $0 == nil }.count)
+            macs: nodeMacs.reduce(0) { $0 &+ ($1 ?? 0) }, parameters: parameters, unknownNodes: nodeMacs.filter { $0 == nil }.count)
     }
 
     /// Writes the model with its masks applied; the provenance of the last prune request goes into the metadata.
@@ -81,10 +80,10 @@ extension AnalysedModel {
             throw PareError(
                 .shape, "the mask of \"\(parameter.name)\" has another shape", at: place, found: "\(mask.shape)", expected: "\(parameter.shape)")
         }
-        guard !parameter.isShared else {
+        let index = model.parameters.firstIndex { $0 === parameter } ?? 0
+        guard parameter.prunable || readers(of: index) <= 1 else {
             throw PareError(
-                .unsupported, "\"\(parameter.name)\" is shared with another use and cannot be masked", at: place,
-                found: parameter.reason)
+                .unsupported, "\"\(parameter.name)\" has readers that a mask would corrupt", at: place, found: parameter.reason)
         }
     }
 }

@@ -10,6 +10,10 @@ public final class AnalysedModel {
     public let uses: [ParameterUse?]
     /// Contradictions met during shape inference.
     public let notes: [ShapeNote]
+    /// Multiply-accumulates of each node for one sample; nil where not known. Empty when there is no graph.
+    public let nodeMacs: [Int?]
+    /// Position of γ behind each of the graph's initialisers.
+    private lazy var normScales = model.graph?.normScales() ?? []
     /// Pattern of the masks that are attached.
     public internal(set) var pattern = Pattern.element
     /// What the last prune request leaves in the metadata of the saved file.
@@ -20,9 +24,11 @@ public final class AnalysedModel {
         guard let graph = model.graph else {
             uses = model.parameters.map { _ in nil }
             notes = []
+            nodeMacs = []
             return
         }
         notes = graph.inferShapes()
+        nodeMacs = graph.allMacs()
         let analysed = analyseParameters(graph)
         var byValue: [Int: ParameterUse] = [:]
         for (position, value) in graph.initializers.enumerated() where position < analysed.count { byValue[value] = analysed[position] }
@@ -33,6 +39,11 @@ public final class AnalysedModel {
             parameter.prunable = use.prunable
             parameter.reason = use.reason
             parameter.layout = use.layout
+            // A language model without its embeddings loses words, not weights: only on request.
+            if use.role == .embedding, use.prunable {
+                parameter.prunable = false
+                parameter.reason = "embedding: pruned only when included by name"
+            }
         }
     }
 
@@ -44,7 +55,7 @@ public final class AnalysedModel {
     public func macs(of index: Int) -> Int? {
         let parameter = model.parameters[index]
         guard let graph = model.graph else { return parameter.shape.count == 2 && parameter.role == .weight ? parameter.count : nil }
-        return uses[index].flatMap { $0.node }.flatMap { graph.macs(ofNode: $0) }
+        return uses[index]?.node.flatMap { nodeMacs[$0] }
     }
 
     /// Shape as [out, in / groups, kernel …], whatever the file's layout.
@@ -58,8 +69,9 @@ public final class AnalysedModel {
 
     /// γ of the normalisation that follows the layer of a weight: index of its parameter.
     public func normScale(after index: Int) -> Int? {
-        guard let graph = model.graph, let value = model.parameters[index].valueIndex else { return nil }
-        guard let scale = graph.normScaleAfter(value) else { return nil }
-        return model.parameters.firstIndex { $0.valueIndex == scale }
+        guard let graph = model.graph, let value = model.parameters[index].valueIndex,
+            let position = graph.initializers.firstIndex(of: value), let scale = normScales[position]
+        else { return nil }
+        return model.parameters.firstIndex { $0.valueIndex == graph.initializers[scale] }
     }
 }

@@ -14,7 +14,11 @@ struct ScoredTensor {
     var inputs: [Int32: TensorView] = [:]
     /// Memory behind `view` where it had to be copied.
     var owner: AnyObject?
+    /// `view` shows the first two axes of what is stored the other way round: scores go back into stored order.
+    var isSwapped = false
     var allowNonfinite = false
+    /// Called with the range of units that has been read, so that a mapped file does not fill memory.
+    var release: ((Range<Int>) -> Void)?
 
     var units: Int { view.shape.prefix(unitAxes).reduce(1, &*) }
 }
@@ -28,8 +32,8 @@ final class CriterionScorer: ScoreSource {
     private let run: RunBridge
     private let whole: WholeScores
     private let key: UInt64
-    /// Scores of units that an attached mask has removed become -infinity: they go first.
-    var alive: Mask?
+    /// Units still alive under an attached mask, packed; scores of the others become -infinity: they go first.
+    var alive: [UInt64]?
     /// Weights are checked for NaN and infinity on the reading that makes the mask.
     var checksWeights = false
 
@@ -55,6 +59,8 @@ final class CriterionScorer: ScoreSource {
     var isConcurrent: Bool { isSliceable && instance.plugin.has(flag: UInt32(PARE_FLAG_THREAD_SAFE)) }
     private var scoreSize: Int { isFloat64 ? 8 : 4 }
 
+    var chunkLimit: Int? { nil }
+
     /// Sub-ranges may be asked for: the criterion looks at one unit at a time and units lie along one axis.
     private var isSliceable: Bool { tensor.unitAxes == 1 && instance.plugin.has(flag: UInt32(PARE_FLAG_LOCAL)) }
 
@@ -62,10 +68,26 @@ final class CriterionScorer: ScoreSource {
         if isSliceable {
             try compute(first: first, count: count, into: out)
         } else {
-            let all = try whole.scores(of: self, bytes: unitCount * scoreSize) { try self.compute(first: 0, count: self.unitCount, into: $0) }
+            let all = try whole.scores(of: self, bytes: unitCount * scoreSize) { try self.computeAll(into: $0) }
             out.copyMemory(from: all + first * scoreSize, byteCount: count * scoreSize)
         }
         try overrideRemoved(first: first, count: count, out)
+    }
+
+    /// All scores, in stored order.
+    func computeAll(into out: UnsafeMutableRawPointer) throws {
+        guard tensor.isSwapped, unitCount > 0 else { return try compute(first: 0, count: unitCount, into: out) }
+        let buffer = UnsafeMutableRawPointer.allocate(byteCount: unitCount * scoreSize, alignment: 64)
+        defer { buffer.deallocate() }
+        try compute(first: 0, count: unitCount, into: buffer)
+        let (outputs, inputs) = (tensor.view.shape[0], tensor.view.shape[1])
+        let run = unitCount / (outputs * inputs) * scoreSize
+        for output in 0..<outputs {
+            for input in 0..<inputs {
+                (out + (input * outputs + output) * run).copyMemory(
+                    from: buffer + (output * inputs + input) * run, byteCount: run)
+            }
+        }
     }
 
     /// Asks the criterion for units first ..< first + count.
@@ -103,6 +125,7 @@ final class CriterionScorer: ScoreSource {
             throw pluginError(status, record, plugin: "criterion \"\(instance.plugin.id)\" on \"\(tensor.name)\"")
         }
         try check(view, first, count, out)
+        tensor.release?(first..<first + count)
     }
 
     /// NaN marks what the criterion does not write.
@@ -151,7 +174,7 @@ final class CriterionScorer: ScoreSource {
 
     private func overrideRemoved(first: Int, count: Int, _ out: UnsafeMutableRawPointer) throws {
         guard let alive else { return }
-        for unit in 0..<count where !alive[first + unit] {
+        for unit in 0..<count where alive[(first + unit) / 64] >> UInt64((first + unit) % 64) & 1 == 0 {
             if isFloat64 {
                 out.storeBytes(of: -Double.infinity, toByteOffset: unit * 8, as: Double.self)
             } else {

@@ -36,7 +36,7 @@ final class LayerTable {
             layer.units = Int64(member.units)
             layer.macs = analysed.macs(of: member.index).map(Int64.init) ?? -1
             layer.groups = Int64(use?.groups ?? 1)
-            layer.depth = Int32(clamping: use?.depth ?? position)
+            layer.depth = Int32(clamping: use?.node ?? position)
             (layers + position).initialize(to: layer)
         }
     }

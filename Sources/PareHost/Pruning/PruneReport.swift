@@ -71,6 +71,16 @@ public struct PruneReport: Sendable {
         }
     }
 
+    /// What a saved file says about where it comes from.
+    var provenance: [(key: String, value: String)] {
+        [
+            ("pare.version", Context.version), ("pare.criterion", "\(criterion) \(criterionVersion)"),
+            ("pare.allocation", "\(allocation) \(allocationVersion)"),
+            ("pare.options", options.map { "\($0.key)=\($0.value)" }.joined(separator: " ")), ("pare.pattern", pattern.reading),
+            ("pare.target", "\(target)"), ("pare.sparsity", "\(sparsity)"), ("pare.seed", String(seed)),
+        ]
+    }
+
     /// The report as JSON; docs/report.md lists the members.
     public var json: JSON {
         .object([

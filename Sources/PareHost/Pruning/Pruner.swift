@@ -68,7 +68,7 @@ private final class PruneJob {
             let tensor = try analysed.scoredTensor(
                 layer.index, layer.grid, plugin: criterion.plugin, allowNonfinite: request.allowNonfinite)
             let scorer = try CriterionScorer(tensor, criterion, run: run, whole: whole)
-            if request.keepMasks { scorer.alive = try analysed.model.parameters[layer.index].mask.map { try layer.grid.unitMask($0) } }
+            if request.keepMasks { scorer.alive = try analysed.model.parameters[layer.index].mask.map { try layer.grid.unitBits(of: $0, keepAny: true) } }
             return scorer
         }
         guard !scorers.isEmpty else { return [] }
@@ -91,8 +91,8 @@ private final class PruneJob {
             try run.begin("masking \(sources[0].tensor.name)", from: done + share / 2, to: done + share)
             for (position, member) in pool.members.enumerated() {
                 scorers[member].checksWeights = true
-                let units = try selection.mask(of: position, threads: context.threads)
-                masks.append((layers[member].index, try layers[member].grid.expand(units)))
+                let units = try selection.mask(for: position, threads: context.threads)
+                masks.append((layers[member].index, try units.withUnsafeBufferPointer { try layers[member].grid.expand($0) }))
                 try run.check(Double(position + 1) / Double(sources.count))
             }
             done += share
@@ -109,7 +109,7 @@ private final class PruneJob {
             done += share
             scorer.checksWeights = true
             targets[layer.index] = request.pattern.fixedSparsity
-            return (layer.index, try selectNM(scorer, grid: layer.grid, threads: context.threads))
+            return (layer.index, try layer.grid.selectNM(scores: scorer, threads: context.threads))
         }
     }
 
@@ -135,7 +135,7 @@ private final class PruneJob {
         let node = analysed.uses[candidate.index]?.node
         let op = node.flatMap { analysed.model.graph?.nodes[$0].op } ?? ""
         let inForce = mask ?? parameter.mask
-        let zeros = try parameter.dtype.isFloat ? parameter.originalView.countZeros(under: inForce) : 0
+        let zeros = try parameter.dtype.isFloat ? parameter.countZeros(under: inForce, threads: context.threads) : 0
         return LayerReport(
             name: parameter.name, op: op, shape: parameter.shape, dtype: parameter.dtype.name, elements: parameter.count,
             kept: mask?.kept ?? parameter.count, zeros: zeros, pruned: mask != nil, target: targets[candidate.index],

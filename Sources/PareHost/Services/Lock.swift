@@ -1,7 +1,7 @@
 import Glibc
 
 /// A mutual exclusion lock (pthread), for state that callbacks on other threads may touch.
-public final class Lock {
+public final class Lock: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
 
     public init() {

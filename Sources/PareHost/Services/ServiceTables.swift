@@ -42,10 +42,10 @@ enum ServiceTables {
     private static var parallel: pare_parallel_service {
         var table = pare_parallel_service()
         table.struct_size = UInt32(MemoryLayout<pare_parallel_service>.size)
-        table.thread_count = { host in UInt32(clamping: context(host)?.threads.count ?? 1) }
+        table.thread_count = { host in UInt32(clamping: ServiceTables.context(host)?.threads.count ?? 1) }
         table.parallel_for = { host, count, body, user in
             guard let body, count <= UInt64(Int.max) else { return }
-            guard let threads = context(host)?.threads else {
+            guard let threads = ServiceTables.context(host)?.threads else {
                 for index in 0..<count { body(user, index) }
                 return
             }
@@ -59,15 +59,15 @@ enum ServiceTables {
         table.struct_size = UInt32(MemoryLayout<pare_random_service>.size)
         table.uniform_f32 = { _, seed, stream, first, count, out in
             guard let out, count <= UInt64(Int.max) else { return }
-            CounterRandom(seed: seed, stream: stream).fillUniform(first: first, count: Int(count), into: out)
+            RandomStream(seed: seed, stream: stream).uniform(first: first, count: Int(count), into: out)
         }
         table.normal_f32 = { _, seed, stream, first, count, out in
             guard let out, count <= UInt64(Int.max) else { return }
-            CounterRandom(seed: seed, stream: stream).fillNormal(first: first, count: Int(count), into: out)
+            RandomStream(seed: seed, stream: stream).normal(first: first, count: Int(count), into: out)
         }
         table.bits_u64 = { _, seed, stream, first, count, out in
             guard let out, count <= UInt64(Int.max) else { return }
-            CounterRandom(seed: seed, stream: stream).fillBits(first: first, count: Int(count), into: out)
+            RandomStream(seed: seed, stream: stream).bits(first: first, count: Int(count), into: out)
         }
         return table
     }
@@ -77,7 +77,7 @@ enum ServiceTables {
         table.struct_size = UInt32(MemoryLayout<pare_log_service>.size)
         table.message = { host, level, message in
             guard level > PARE_LOG_DEBUG, let message else { return }
-            context(host)?.log.add(String(cString: message))
+            ServiceTables.context(host)?.log.add(String(cString: message))
         }
         return table
     }
@@ -87,7 +87,7 @@ enum ServiceTables {
         table.struct_size = UInt32(MemoryLayout<pare_registry_service>.size)
         table.create = { host, kind, id, options, out, error in
             border(error) {
-                guard let context = context(host), let kind, let id, let out else {
+                guard let context = ServiceTables.context(host), let kind, let id, let out else {
                     throw PareError(.argument, "host, kind, id and out must not be NULL")
                 }
                 guard let known = PluginKind(rawValue: String(cString: kind)) else {

@@ -10,22 +10,22 @@ extension ServiceTables {
             guard let view = try? TensorView(tensor, "tensor") else { return -1 }
             return Int64(view.count)
         }
-        table.read_f32 = { tensor, first, count, out, error in
+        table.read_f32 = { _, tensor, first, count, out, error in
             border(error) {
-                guard let (view, first, count, out) = try range(tensor, first, count, out) else { return }
-                view.readFloat32(from: first, count: count, into: out)
+                guard let (view, first, count, out) = try ServiceTables.range(tensor, first, count, out) else { return }
+                try view.readFloat32(from: first, count: count, into: out)
             }
         }
-        table.read_f64 = { tensor, first, count, out, error in
+        table.read_f64 = { _, tensor, first, count, out, error in
             border(error) {
-                guard let (view, first, count, out) = try range(tensor, first, count, out) else { return }
-                view.readFloat64(from: first, count: count, into: out)
+                guard let (view, first, count, out) = try ServiceTables.range(tensor, first, count, out) else { return }
+                try view.readFloat64(from: first, count: count, into: out)
             }
         }
-        table.read_abs_f32 = { tensor, first, count, out, error in
+        table.read_abs_f32 = { _, tensor, first, count, out, error in
             border(error) {
-                guard let (view, first, count, out) = try range(tensor, first, count, out) else { return }
-                view.readAbsFloat32(from: first, count: count, into: out)
+                guard let (view, first, count, out) = try ServiceTables.range(tensor, first, count, out) else { return }
+                try view.readAbsFloat32(from: first, count: count, into: out)
             }
         }
         table.reduce_f32 = { host, tensor, unitAxes, reduction, out, error in
@@ -39,17 +39,20 @@ extension ServiceTables {
                 }
                 guard view.shape.prefix(Int(unitAxes)).reduce(1, &*) > 0 else { return }
                 guard let out else { throw PareError(.argument, "out is NULL") }
-                let threads = context(host)?.threads ?? Threads.single
-                view.reduce(unitAxes: Int(unitAxes), kind, into: out, threads: threads)
+                let threads = ServiceTables.context(host)?.threads ?? Threads(count: 1)
+                try view.reduce(unitAxes: Int(unitAxes), kind, into: out, threads: threads)
             }
         }
-        table.argsort_f32 = { keys, count, out, error in
+        table.argsort_f32 = { _, keys, count, out, error in
             border(error) {
                 guard count >= 0 else { throw PareError(.argument, "count is negative", found: "\(count)") }
                 guard count > 0 else { return }
                 guard let keys, let out else { throw PareError(.argument, "keys or out is NULL") }
+                guard !UnsafeBufferPointer(start: keys, count: Int(count)).contains(where: \.isNaN) else {
+                    throw PareError(.nonfinite, "a key is NaN", expected: "keys that can be ordered")
+                }
                 let order = (0..<Int(count)).sorted { (keys[$0], $0) < (keys[$1], $1) }
-                for (position, index) in order.enumerated() { out[position] = Int64(index) }
+                for position in order.indices { out[position] = Int64(order[position]) }
             }
         }
         return table

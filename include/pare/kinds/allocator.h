@@ -30,10 +30,10 @@ struct pare_layer {
     int32_t role;
     const int64_t *shape; /* [out, in / groups, kernel …] whatever the file's layout */
     int64_t elements;     /* product of shape */
-    int64_t units;        /* elements, or blocks, rows, … of the mask */
+    int64_t units;        /* elements, or blocks, rows, … of the mask; elements where nothing is pruned */
     int64_t macs;         /* multiply-accumulates of one sample; -1 unknown */
     int64_t groups;
-    int32_t depth;        /* position in the graph's order of execution, from 0 */
+    int32_t depth;        /* position in the graph's order of execution, or in the file where there is no graph; ascending */
     int32_t reserved;     /* 0 */
 };
 
@@ -43,12 +43,14 @@ struct pare_layer {
 #define PARE_STAT_WEIGHT_L1 3
 #define PARE_STAT_WEIGHT_L2 4
 
+/* Borrowed for the call. Growing. Since 1.0. */
 typedef struct pare_allocate_request pare_allocate_request;
 struct pare_allocate_request {
     uint32_t struct_size;
     uint32_t layer_count;
     double sparsity;  /* target for all layers together, [0,1) */
     void *host_data;  /* the host's own */
+    /* Layer `index` < layer_count, in file order; valid until allocate returns. [any] */
     const pare_layer *(*layer)(const pare_allocate_request *self, uint32_t index);
     /* A statistic of a layer, or NaN if this host has none. [any] */
     double (*statistic)(const pare_allocate_request *self, uint32_t index, int32_t which, double argument);

@@ -15,7 +15,7 @@ extern "C" {
 #define PARE_LOSS_LOGISTIC 1  /* y in {0,1} */
 #define PARE_LOSS_POISSON 2   /* log link */
 
-/* Design as an operator, for X that is sparse or never formed. NULL members: not available. Growing. Since 1.0. */
+/* Design as an operator, for X that is sparse or never formed. NULL members: not available. [instance] Growing. Since 1.0. */
 typedef struct pare_operator pare_operator;
 struct pare_operator {
     uint32_t struct_size;
@@ -34,6 +34,7 @@ typedef struct pare_csc {
     const double *values;
 } pare_csc;
 
+/* Borrowed for the call. Growing. Since 1.0. */
 typedef struct pare_fit_request pare_fit_request;
 struct pare_fit_request {
     uint32_t struct_size;
@@ -67,6 +68,7 @@ typedef struct pare_fit_result {
     int64_t *iterations;       /* lambda_count */
     pare_tensor *dual;         /* lambda_count × n: dual point that certifies the gap */
     void *host_data;
+    /* Report a number about one λ, or about the whole path with lambda_index -1. [instance] */
     void (*report)(const struct pare_fit_result *self, const char *name, int64_t lambda_index, double value);
 } pare_fit_result;
 

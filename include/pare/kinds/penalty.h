@@ -29,6 +29,7 @@ typedef struct pare_penalty_term {
     const int64_t *group_of;     /* group index per element (row-major), overrides group_ndim; or NULL */
 } pare_penalty_term;
 
+/* Borrowed for the call. Growing. Since 1.0. */
 typedef struct pare_penalty_request pare_penalty_request;
 struct pare_penalty_request {
     uint32_t struct_size;
@@ -36,6 +37,7 @@ struct pare_penalty_request {
     double step;       /* learning rate or prox step t > 0; NaN when not known */
     int64_t iteration; /* of the training, -1 when not known */
     void *host_data;
+    /* Term `index` < term_count; valid until the call returns. [any] */
     const pare_penalty_term *(*term)(const pare_penalty_request *self, uint32_t index);
     const pare_run *run; /* may be NULL */
 };

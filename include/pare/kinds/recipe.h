@@ -32,7 +32,7 @@ extern "C" {
 #define PARE_ANSWER_SKIP_UPDATE 4u     /* GRADIENTS: no optimiser step this time */
 
 /* What the driver offers during an event; borrowed for the call. Functions may be NULL: then the driver cannot do it.
- * `parameter` indexes the driver's prunable and trainable parameters. Growing. Since 1.0. */
+ * `parameter` indexes the driver's prunable and trainable parameters. All functions [instance]. Growing. Since 1.0. */
 typedef struct pare_session pare_session;
 struct pare_session {
     uint32_t struct_size;

@@ -18,6 +18,7 @@ extern "C" {
 #define PARE_GRAM_DENSE 2     /* inputs of the original model */
 #define PARE_GRAM_SPARSE 3    /* inputs of the finished first sparse model (SDS) */
 
+/* Borrowed for the call. Growing. Since 1.0. */
 typedef struct pare_solve_request pare_solve_request;
 struct pare_solve_request {
     uint32_t struct_size;
