@@ -172,10 +172,10 @@ int main(int argc, char **argv)
     if (library == NULL) return fprintf(stderr, "usage: abuse FILE\n"), 2;
     union { void *object; pare_plugin_entry_fn function; } symbol = {dlsym(library, PARE_ENTRY_SYMBOL)};
     const pare_module *module = symbol.function(99, 99);
-    if (module->get_factory(NULL) != NULL || module->get_factory("") != NULL) mistakes++;
-    abuse_factory(module->get_factory(PARE_KIND_CRITERION), abuse_criterion);
-    abuse_factory(module->get_factory(PARE_KIND_ALLOCATOR), abuse_allocator);
-    abuse_factory(module->get_factory(PARE_KIND_METRIC), abuse_metric);
+    if (module->get_factory(module, NULL) != NULL || module->get_factory(module, "") != NULL) mistakes++;
+    abuse_factory(module->get_factory(module, PARE_KIND_CRITERION), abuse_criterion);
+    abuse_factory(module->get_factory(module, PARE_KIND_ALLOCATOR), abuse_allocator);
+    abuse_factory(module->get_factory(module, PARE_KIND_METRIC), abuse_metric);
     if (host_blocks != 0) printf("%lld blocks of host memory leaked\n", (long long)host_blocks), mistakes++;
     return mistakes != 0;
 }

@@ -328,8 +328,9 @@ static const pare_factory factory = {
 #endif
 };
 
-static const pare_factory *get_factory(const char *kind)
+static const pare_factory *get_factory(const pare_module *self, const char *kind)
 {
+    (void)self;
 #if CASE_FACTORY_ANY_KIND
     return (void)kind, &factory;
 #else
@@ -338,8 +339,9 @@ static const pare_factory *get_factory(const char *kind)
 }
 
 #if CASE_INIT_FAILS
-static int32_t init(const pare_host *host, pare_error *error)
+static int32_t init(const pare_module *self, const pare_host *host, pare_error *error)
 {
+    (void)self;
     (void)host;
     if (error != NULL) error->code = PARE_E_UNSUPPORTED, strcpy(error->message, "the fixture does not want to");
     return PARE_E_UNSUPPORTED;

@@ -79,7 +79,7 @@ static const pare_module *load(const char *path)
         printf("broken: needs host minor %u, this host has %u\n", module->min_host_minor, PARE_ABI_MINOR);
         exit(3);
     }
-    if (module->get_factory("pare.nothing/9") != NULL) broken("a factory for an unknown kind");
+    if (module->get_factory(module, "pare.nothing/9") != NULL) broken("a factory for an unknown kind");
     return module;
 }
 
@@ -119,7 +119,7 @@ static void parse_value(const pare_option_info *info, const char *text, pare_val
 
 static pare_instance *create(const pare_module *module, const char *kind, const char *id, char **options, int option_count)
 {
-    const pare_factory *factory = module->get_factory(kind);
+    const pare_factory *factory = module->get_factory(module, kind);
     const pare_descriptor *descriptor = find(factory, id);
     if (descriptor == NULL) exit((printf("no %s of kind %s\n", id, kind), 2));
     pare_value values[MAX_OPTIONS];
@@ -152,7 +152,7 @@ static int list(const pare_module *module)
                                         PARE_KIND_RECIPE,    PARE_KIND_METRIC,    PARE_KIND_ESTIMATOR};
     printf("%s %s %s abi %u.%u\n", module->id, module->version, module->license, module->abi_major, module->abi_minor);
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-        const pare_factory *factory = module->get_factory(kinds[k]);
+        const pare_factory *factory = module->get_factory(module, kinds[k]);
         for (uint32_t i = 0; factory != NULL && i < factory->count; i++) {
             const pare_descriptor *d = factory->descriptor(factory, i);
             if (d == NULL) broken("NULL descriptor");
@@ -386,7 +386,7 @@ int main(int argc, char **argv)
     if (count < 3) return fprintf(stderr, "usage: harness FILE list|score|allocate|measure …\n"), 2;
     const pare_module *module = load(argv[1]);
     pare_error error = {.struct_size = sizeof error};
-    if (module->init != NULL && module->init(&the_host, &error) != PARE_OK) return refused(error.code, &error);
+    if (module->init != NULL && module->init(module, &the_host, &error) != PARE_OK) return refused(error.code, &error);
     int status = 2;
     if (strcmp(argv[2], "list") == 0) status = list(module);
     else if (strcmp(argv[2], "score") == 0 && count >= 6)
@@ -394,6 +394,6 @@ int main(int argc, char **argv)
     else if (strcmp(argv[2], "allocate") == 0 && count >= 5)
         status = allocate_layers(module, argv[3], argv[4], argv + 5, count - 5);
     else if (strcmp(argv[2], "measure") == 0 && count >= 4) status = measure(module, argv[3], argv + 4, count - 4);
-    if (module->deinit != NULL) module->deinit();
+    if (module->deinit != NULL) module->deinit(module);
     return status;
 }

@@ -101,7 +101,8 @@ extension OnnxFile: Container {
             guard let index = parameter.storageIndex else { continue }
             let tensor = tensors[index]
             switch tensor.contents {
-            case .plain(let range): splice.replace(range, in: fieldFrame, with: [.parameter(parameter)])
+            // Of equal length: no message around it changes.
+            case .plain(let range): splice.replace(range, in: -1, with: [.parameter(parameter)])
             case .decoded: OnnxFile.reencode(tensor, parameter, &splice)
             case .external(let file, let range): outside.append((ObjectIdentifier(file), range, parameter))
             case .none: break
@@ -113,9 +114,6 @@ extension OnnxFile: Container {
         files.append(main)
         return SavePlan(files: files, inputs: inputs)
     }
-
-    /// Patches of equal length change no message length, so they need no frame.
-    private var fieldFrame: Int { -1 }
 
     /// Replace the data fields of a tensor by one raw_data field: never both.
     private static func reencode(_ tensor: OnnxTensor, _ parameter: Parameter, _ splice: inout Splice) {
