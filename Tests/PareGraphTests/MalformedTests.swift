@@ -71,13 +71,15 @@ import Testing
             builder.weight(name, [numbers.count], .int64, integers: numbers)
         case 2: builder.weight(name, (0..<random.below(5)).map { _ in random.below(4) })
         case 3:
-            builder.input(name, (0..<random.below(6)).map { _ in
-                switch random.below(8) {
-                case 0: .symbol("N")
-                case 1: .size(max(Self.extremes[random.below(Self.extremes.count)], 0))
-                default: .size(random.below(5))
-                }
-            })
+            builder.input(
+                name,
+                (0..<random.below(6)).map { _ in
+                    switch random.below(8) {
+                    case 0: .symbol("N")
+                    case 1: .size(max(Self.extremes[random.below(Self.extremes.count)], 0))
+                    default: .size(random.below(5))
+                    }
+                })
         default: builder.value(name)
         }
         return name

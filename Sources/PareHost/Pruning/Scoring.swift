@@ -57,7 +57,7 @@ extension Context {
                 at: "criterion \"\(id)\"", hint: "prune a model that has a graph")
         }
         let grid = try UnitGrid(shape: weight.shape, layout: .outFirst, pattern: pattern)
-        let unit = try grid.view(of: weight)
+        let unit = try grid.unitView(of: weight, for: plugin)
         let tensor = ScoredTensor(
             name: "array", role: Int32(PARE_ROLE_WEIGHT), granularity: pattern.granularity.rawValue, view: unit.view,
             unitAxes: unit.unitAxes, owner: unit.owner)

@@ -6,6 +6,7 @@ import PareTensor
 
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "inspect",
         abstract: "Show the layers of a model: shapes, parameters, cost, zeros.")
 
     @Argument(help: "The model: ONNX, safetensors (also sharded), npy or a Hugging Face folder.", completion: .file())
