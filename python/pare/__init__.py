@@ -52,7 +52,7 @@ from .model import Masks, Model, Parameter, Parameters, load
 from .patterns import Pattern
 from .plugins import Choice, Namespace, Option, Plugin
 from .report import LayerReport, Measurement, Report
-from .scoring import score
+from .scoring import mask_for, score
 
 __version__: str = _decode(_lib.pare_version())
 
@@ -109,8 +109,8 @@ def criterion(
 __all__ = [
     "Choice", "Context", "Graph", "LayerReport", "Mask", "Masks", "Measurement", "Model", "Namespace", "Node", "Option",
     "Parameter", "Parameters", "Pattern", "Plugin", "Report", "Value",
-    "allocators", "criteria", "criterion", "default_context", "errors", "library_path", "load", "metrics", "plugin",
-    "plugins", "score", "select",
+    "allocators", "criteria", "criterion", "default_context", "errors", "library_path", "load", "mask_for", "metrics",
+    "plugin", "plugins", "score", "select",
     "ArgumentError", "Cancelled", "DTypeError", "DataError", "DuplicatePluginError", "FileError", "FormatError",
     "InternalError", "MissingDataError", "NonFiniteError", "NotFoundError", "NothingToDoError", "OptionError",
     "OutOfMemoryError", "PareError", "PluginError", "PluginFaultError", "PluginLoadError", "PluginVersionError",

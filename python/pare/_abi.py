@@ -409,6 +409,7 @@ PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {
     "pare_mask_complies": (c_int32, [_handle, _pattern, POINTER(c_int32), POINTER(c_int64), _error]),
     "pare_mask_coarsen": (c_int32, [_handle, _pattern, c_int32, _out_handle, _error]),
     "pare_mask_select": (c_int32, [_tensor, POINTER(c_int64), c_int32, _pattern, c_double, _out_handle, _error]),
+    "pare_select": (c_int32, [_handle, c_char_p, _texts, _tensor, _pattern, c_double, _out_handle, _run, _error]),
     "pare_model_get_mask": (c_int32, [_handle, c_uint32, _out_handle, _error]),
     "pare_model_set_mask": (c_int32, [_handle, c_uint32, _handle, _error]),
     "pare_model_clear_mask": (c_int32, [_handle, c_uint32, _error]),

@@ -32,7 +32,8 @@ def bfloat16() -> Optional[np.dtype[Any]]:
         import ml_dtypes
     except ImportError:
         return None
-    return np.dtype(ml_dtypes.bfloat16)
+    dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return dtype
 
 
 def dtype_name(dtype: _abi.pare_dtype) -> str:
@@ -73,11 +74,11 @@ class Lent:
             name = "bfloat16"
         if name not in _CODES:
             raise DTypeError(
-                f"arrays of {name} cannot be used", found=name, expected=", ".join(_CODES), hint="convert with astype"
+                "arrays of this type cannot be used", found=name, expected=", ".join(_CODES), hint="convert with astype"
             )
         if array.ndim > _abi.PARE_MAX_NDIM:
             raise ShapeError(
-                f"the array has {array.ndim} dimensions", found=str(array.ndim), expected=f"at most {_abi.PARE_MAX_NDIM}"
+                "the array has too many dimensions", found=str(array.ndim), expected=f"at most {_abi.PARE_MAX_NDIM}"
             )
         if any(stride % array.itemsize for stride in array.strides):
             array = np.ascontiguousarray(array)

@@ -30,7 +30,7 @@ def kind_id(kind: str) -> str:
     if "/" in kind:
         return kind
     if kind not in _abi.KINDS:
-        raise ArgumentError(f"unknown plugin kind {kind!r}", found=kind, expected=", ".join(_abi.KINDS))
+        raise ArgumentError("unknown plugin kind", found=repr(kind), expected=", ".join(_abi.KINDS))
     return f"pare.{kind}/1"
 
 
@@ -49,7 +49,7 @@ class Context:
         self, threads: int = 0, plugin_path: Union[None, PathLike, Sequence[PathLike]] = None
     ) -> None:
         if not 0 <= threads < 2**32:
-            raise ArgumentError(f"threads is out of range: {threads}", found=str(threads), expected="0 or more")
+            raise ArgumentError("threads is out of range", found=str(threads), expected="0 or more")
         config = _abi.pare_context_config(threads=threads)
         if plugin_path is not None:
             folders = [plugin_path] if isinstance(plugin_path, (str, os.PathLike)) else list(plugin_path)

@@ -25,8 +25,13 @@ class PareError(Exception):
     def __init__(
         self, message: str, *, where: str = "", found: str = "", expected: str = "", hint: str = "", status: int = 0
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        # The parts become the sentence that the library would have written.
+        whole = f"{where}: {message}" if where else message
+        whole += f"; found {found}" if found else ""
+        whole += f"; expected {expected}" if expected else ""
+        whole += f" ({hint})" if hint else ""
+        super().__init__(whole)
+        self.message = whole
         self.where = where
         self.found = found
         self.expected = expected
@@ -212,12 +217,9 @@ def from_record(status: int, record: _abi.pare_error) -> PareError:
     def text(raw: bytes) -> str:
         return raw.decode("utf-8", "replace")
 
-    message = text(record.message) or f"the call failed with status {status}"
-    return error_class(status)(
-        message,
-        where=text(record.where),
-        found=text(record.found),
-        expected=text(record.expected),
-        hint=text(record.hint),
-        status=status,
-    )
+    error = error_class(status)(text(record.message) or f"the call failed with status {status}", status=status)
+    error.where = text(record.where)
+    error.found = text(record.found)
+    error.expected = text(record.expected)
+    error.hint = text(record.hint)
+    return error

@@ -23,6 +23,8 @@ class Mask:
 
     __slots__ = ("_handle", "_shape")
     __hash__ = None  # type: ignore[assignment]
+    # With an array on the other side of an operator numpy would convert and answer an array: say so instead.
+    __array_ufunc__ = None
 
     def __init__(self, handle: Handle) -> None:
         self._handle = handle
@@ -94,7 +96,7 @@ class Mask:
             return NotImplemented
         if other.shape != self.shape:
             raise ShapeError(
-                f"masks of shapes {self.shape} and {other.shape} cannot be combined",
+                "masks of different shapes cannot be combined",
                 found=str(other.shape),
                 expected=str(self.shape),
             )
@@ -153,7 +155,7 @@ class Mask:
             keep: ``"any"`` or ``"all"``.
         """
         if keep not in ("any", "all"):
-            raise ArgumentError(f"keep is 'any' or 'all', not {keep!r}", found=repr(keep), expected="any, all")
+            raise ArgumentError("unknown value of keep", found=repr(keep), expected="'any' or 'all'")
         known = as_pattern(pattern)
         if known is None:
             raise TypeError("a pattern is needed, such as 'block:4x1' or 'row'")

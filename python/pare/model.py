@@ -136,6 +136,10 @@ class Parameters(Mapping[str, Parameter]):
     def __getitem__(self, name: str) -> Parameter:
         if not isinstance(name, str):
             raise TypeError(f"parameters are found by name, not by {type(name).__name__}")
+        known = self._model._indices().get(name)
+        if known is not None:
+            return Parameter(self._model, known)
+        # The library knows the name that was perhaps meant.
         index = ctypes.c_uint32()
         call(lib.pare_parameter_find, self._model._open().address, encode(name, "the name"), ctypes.byref(index))
         return Parameter(self._model, index.value)
@@ -144,7 +148,7 @@ class Parameters(Mapping[str, Parameter]):
         return int(lib.pare_parameter_count(self._model._open().address))
 
     def __iter__(self) -> Iterator[str]:
-        return (Parameter(self._model, index).name for index in range(len(self)))
+        return iter(self._model._indices())
 
     def __repr__(self) -> str:
         return "\n".join(repr(Parameter(self._model, index)) for index in range(len(self))) or "<no parameters>"
@@ -159,7 +163,7 @@ class Masks(MutableMapping[str, Mask]):
     def __getitem__(self, name: str) -> Mask:
         mask = self._model.parameters[name].mask
         if mask is None:
-            raise NotFoundError(f'parameter "{name}" has no mask', where=name)
+            raise NotFoundError("the parameter has no mask", where=name)
         return mask
 
     def __setitem__(self, name: str, mask: Any) -> None:
@@ -206,6 +210,7 @@ class Model:
         self._handle: Optional[Handle] = handle
         self._context = context
         self._replaced: Set[int] = set()
+        self._index: Dict[str, int] = {}
         self.path = path
 
     @classmethod
@@ -216,18 +221,26 @@ class Model:
 
         Args:
             arrays: array by name; anything numpy understands, and PyTorch tensors.
-            roles: role by name, for those that are not "weight"; see `Parameter.role`.
+            roles: role by name; see `Parameter.role`. Where none is given it is "weight" for two and more dimensions,
+                else "other", which prune requests leave alone by default.
         """
         made = make(lib.pare_model_create, lib.pare_model_destroy, "model", handle_of(context).address)
         model = cls(made, "", context)
         for name, array in arrays.items():
-            model.add(name, array, (roles or {}).get(name, "weight"))
+            model.add(name, array, (roles or {}).get(name))
         return model
 
     def _open(self) -> Handle:
         if self._handle is None:
             raise StateError("the model is closed", where=self.path)
         return self._handle
+
+    def _indices(self) -> Dict[str, int]:
+        """Parameter index by name, in file order; read once, and again after parameters were added."""
+        count = lib.pare_parameter_count(self._open().address)
+        if len(self._index) != count:
+            self._index = {Parameter(self, index).name: index for index in range(count)}
+        return self._index
 
     def close(self) -> None:
         """Give up the model. Its file stays mapped while arrays of it are alive."""
@@ -239,11 +252,13 @@ class Model:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def add(self, name: str, array: Any, role: str = "weight") -> None:
-        """Add a copy of an array to a model that was made in memory."""
-        if role not in _abi.ROLES:
-            raise ArgumentError(f"unknown role {role!r}", found=role, expected=", ".join(_abi.ROLES))
+    def add(self, name: str, array: Any, role: Optional[str] = None) -> None:
+        """Add a copy of an array to a model that was made in memory; for `role` see `from_arrays`."""
         lent = Lent(array)
+        if role is None:
+            role = "weight" if lent.array.ndim > 1 else "other"
+        if role not in _abi.ROLES:
+            raise ArgumentError("unknown role", found=repr(role), expected=", ".join(_abi.ROLES))
         with self._open() as address:
             call(lib.pare_model_add, address, encode(name, "the name"), lent.pointer, _abi.ROLES.index(role))
 
@@ -323,9 +338,9 @@ class Model:
         if sparsity is None and (known is None or known.granularity != "nm"):
             raise TypeError("sparsity is needed for every pattern but N:M")
         if not 0 <= seed < 2**64:
-            raise ArgumentError(f"seed is out of range: {seed}", found=str(seed), expected="0 … 2**64 - 1")
-        criterion_id, pairs = _chosen(criterion, "criterion", "criterion.")
-        allocation_id, more = _chosen(allocation, "allocator", "allocation.")
+            raise ArgumentError("seed is out of range", found=str(seed), expected="0 … 2**64 - 1")
+        criterion_id, pairs = chosen(criterion, "criterion", "criterion.")
+        allocation_id, more = chosen(allocation, "allocator", "allocation.")
         run = Run(progress)
         request = _abi.pare_prune_request(
             strict=int(strict),
@@ -353,7 +368,7 @@ class Model:
 
     def measure(self, metric: PluginChoice, *, context: Optional[Context] = None, **options: Any) -> Measurement:
         """Run a metric on the model as it is now, masks applied."""
-        id, pairs = _chosen(metric, "metric", "")
+        id, pairs = chosen(metric, "metric", "")
         texts = text_list([*pairs, *option_pairs(options)], "an option")
         out = ctypes.c_void_p()
         with self._open() as address:
@@ -382,7 +397,7 @@ class Model:
         """
         numbers = {name: number for number, name in _abi.FORMATS.items() if number}
         if format is not None and format not in numbers:
-            raise ArgumentError(f"unknown format {format!r}", found=format, expected=", ".join(numbers))
+            raise ArgumentError("unknown format", found=repr(format), expected=", ".join(numbers))
         options = _abi.pare_save_options(
             format=numbers[format] if format else 0, overwrite=int(overwrite), no_provenance=int(not provenance)
         )
@@ -401,14 +416,14 @@ class Model:
         return f"<Model {where}{self.format}, {len(self.parameters)} parameters>"
 
 
-def _chosen(plugin: PluginChoice, kind: str, prefix: str) -> Tuple[bytes, List[str]]:
+def chosen(plugin: PluginChoice, kind: str, prefix: str) -> Tuple[bytes, List[str]]:
     """Id and option texts of a plugin given as an id or as a `Choice`."""
     if isinstance(plugin, str):
         return encode(plugin, f"the {kind}"), []
     if not isinstance(plugin, Choice):
         raise TypeError(f"a {kind} is an id or a pare.Choice, not {type(plugin).__name__}")
     if plugin.kind != kind:
-        raise ArgumentError(f"{plugin} is a {plugin.kind}", found=plugin.kind, expected=kind)
+        raise ArgumentError(f"{plugin} does not fit here", found=f"a plugin of kind {plugin.kind}", expected=kind)
     return encode(plugin.id, f"the {kind}"), list(option_pairs(plugin.options, prefix))
 
 

@@ -34,14 +34,14 @@ class Pattern:
     def __post_init__(self) -> None:
         if self.granularity not in _abi.GRANULARITIES:
             raise ArgumentError(
-                f"unknown granularity {self.granularity!r}",
-                found=self.granularity,
+                "unknown granularity",
+                found=repr(self.granularity),
                 expected=", ".join(_abi.GRANULARITIES),
             )
         if self.remainder not in _abi.REMAINDERS:
             raise ArgumentError(
-                f"unknown remainder rule {self.remainder!r}; expected {', '.join(_abi.REMAINDERS)}",
-                found=self.remainder,
+                "unknown remainder rule",
+                found=repr(self.remainder),
                 expected=", ".join(_abi.REMAINDERS),
             )
         if max(self.n, self.m, *self.block) >= 2**31 or min(self.n, self.m, *self.block) < 0:
@@ -58,7 +58,7 @@ class Pattern:
             return cls("block", block=(int(block[1]), int(block[2])), remainder=remainder)
         if text in ("element", "row", "column", "channel"):
             return cls(text, remainder=remainder)
-        raise ArgumentError(f"unknown pattern {text!r}; expected {_FORMS}", found=text, expected=_FORMS)
+        raise ArgumentError("unknown pattern", found=repr(text), expected=_FORMS)
 
     def __str__(self) -> str:
         if self.granularity == "nm":

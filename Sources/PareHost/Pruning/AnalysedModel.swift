@@ -51,10 +51,11 @@ public final class AnalysedModel {
     public static func open(_ path: String) throws -> AnalysedModel { AnalysedModel(try Model.open(path)) }
 
     /// Multiply-accumulates of one sample in the layer that a parameter belongs to. Without a graph a matrix costs its elements
-    /// per token; nil when not known.
+    /// per token; nil when not known, and for biases and the like, so that no layer counts twice.
     public func macs(of index: Int) -> Int? {
         let parameter = model.parameters[index]
-        guard let graph = model.graph else { return parameter.shape.count == 2 && parameter.role == .weight ? parameter.count : nil }
+        guard parameter.role == .weight || parameter.role == .embedding else { return nil }
+        guard model.graph != nil else { return parameter.shape.count == 2 && parameter.role == .weight ? parameter.count : nil }
         return uses[index]?.node.flatMap { nodeMacs[$0] }
     }
 

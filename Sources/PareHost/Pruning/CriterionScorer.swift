@@ -93,6 +93,7 @@ final class CriterionScorer: ScoreSource {
     /// Asks the criterion for units first ..< first + count.
     func compute(first: Int, count: Int, into out: UnsafeMutableRawPointer) throws {
         guard count > 0 else { return }
+        try run.check(0)
         var view = tensor.view
         if count != unitCount {
             view.base = view.base.map { $0 + first * view.strides[0] * view.dtype.size }

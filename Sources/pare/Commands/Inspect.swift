@@ -39,8 +39,8 @@ struct Inspect: ParsableCommand {
             parameter = analysed.model.parameters[index]
             let node = analysed.uses[index]?.node
             op = node.flatMap { node in analysed.model.graph.map { $0.nodes[node].op } } ?? ""
-            macs = parameter.role == .weight ? analysed.macs(of: index) : nil
-            zeros = try parameter.originalView.countZeros()
+            macs = analysed.macs(of: index)
+            zeros = parameter.dtype.isFloat ? try parameter.originalView.countZeros() : 0
         }
 
         var sparsity: Double { parameter.count == 0 ? 0 : Double(zeros) / Double(parameter.count) }

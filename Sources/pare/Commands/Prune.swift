@@ -92,18 +92,8 @@ struct Prune: ParsableCommand {
 
     @OptionGroup var more: PluginOptions
 
-    func validate() throws {
-        if dryRun, output != nil || maskOut != nil {
-            throw ValidationError("--dry-run writes no model and no mask: leave out --output and --mask-out")
-        }
-        if !dryRun, output == nil, maskOut == nil {
-            throw ValidationError("Missing expected argument '--output <out>' (or --mask-out, or --dry-run)")
-        }
-        if sparsity == nil { throw ValidationError("Missing expected argument '--sparsity <pattern>'") }
-        guard (0...1024).contains(threads) else { throw ValidationError("--threads takes 0 to 1024, not \(threads)") }
-    }
-
     func run() throws {
+        try checkArguments()
         let (request, isDefaulted) = try makeRequest()
         try checkOutputs()
         let context = try more.makeContext(threads: threads, quiet: quiet)
@@ -122,6 +112,19 @@ struct Prune: ParsableCommand {
         bar.finish()
         guard !quiet else { return }
         try json ? Console.print(result.json) : Console.print(result.text(Console.style(Console.output)))
+    }
+
+    /// What goes together. Not in `validate`, which would hide the parser's word on misspelt options.
+    private func checkArguments() throws {
+        func wrong(_ what: String, found: String = "") -> PareError {
+            PareError(.argument, what, found: found, hint: "see 'pare prune --help'")
+        }
+        if sparsity == nil { throw wrong("--sparsity is missing") }
+        if !dryRun, output == nil, maskOut == nil { throw wrong("--output is missing (or --mask-out, or --dry-run)") }
+        if dryRun, output != nil || maskOut != nil {
+            throw wrong("--dry-run writes no model and no mask: leave out --output and --mask-out")
+        }
+        guard (0...1024).contains(threads) else { throw wrong("--threads takes 0 to 1024", found: "\(threads)") }
     }
 
     private func makeRequest() throws -> (PruneRequest, isDefaulted: Bool) {
