@@ -17,19 +17,24 @@ for shim in CShim CKernels; do
     printf 'module %s { umbrella "%s" export * }\n' "$shim" "$root/Sources/$shim/include" >"$out/$shim.modulemap"
 done
 
+# Headers that Swift sees as modules.
+printf 'module CPare { umbrella "%s" export * }\n' "$root/include" >"$out/CPare.modulemap"
+"$(dirname "$(command -v swiftc)")/clang" -g -O1 -c Sources/CPare/stub.c -I include -o "$out/CPare-stub.o"
+
 flags="-g -O -swift-version 6 -enable-testing -parse-as-library -sanitize=fuzzer,address -I $out
-    -Xcc -fmodule-map-file=$out/CShim.modulemap -Xcc -fmodule-map-file=$out/CKernels.modulemap"
-for module in PareTensor PareMask PareGraph PareFormats; do
+    -Xcc -fmodule-map-file=$out/CShim.modulemap -Xcc -fmodule-map-file=$out/CKernels.modulemap
+    -Xcc -fmodule-map-file=$out/CPare.modulemap -Xcc -fmodule-map-file=$root/Sources/CFFI/module.modulemap -Xcc -I$root/include"
+for module in PareTensor PareMask PareGraph PareFormats PareHost; do
     # shellcheck disable=SC2046,SC2086
     swiftc $flags -wmo -module-name $module -emit-module -emit-module-path "$out/$module.swiftmodule" \
         -c $(find "Sources/$module" -name '*.swift') -o "$out/$module.o"
 done
 
-for reader in ${*:-onnx safetensors npy json}; do
+for reader in ${*:-onnx safetensors npy json options}; do
     support=Tests/fuzz/support.swift
-    [ "$reader" = json ] && support=
+    case $reader in json | options) support= ;; esac
     # shellcheck disable=SC2086
-    swiftc $flags -module-name fuzz_$reader Tests/fuzz/$reader.swift $support "$out"/*.o -o "$out/fuzz-$reader"
+    swiftc $flags -module-name fuzz_$reader Tests/fuzz/$reader.swift $support "$out"/*.o -l:libffi_pic.a -o "$out/fuzz-$reader"
     mkdir -p "$out/corpus-$reader"
     echo "== $reader"
     "$out/fuzz-$reader" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \

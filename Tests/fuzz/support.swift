@@ -1,3 +1,4 @@
+import PareGraph
 import PareMask
 
 @testable import PareFormats
@@ -6,6 +7,11 @@ import PareMask
 /// parameters. Errors are fine; traps and sanitizer reports are findings.
 func exercise(_ bytes: UnsafeRawBufferPointer, _ name: String) {
     guard let model = try? Model.open(bytes: bytes, name: name) else { return }
+    if let graph = model.graph {
+        graph.inferShapes()
+        precondition(analyseParameters(graph).count == graph.initializers.count)
+        precondition(graph.allMacs().count == graph.nodes.count)
+    }
     do {
         for parameter in model.parameters {
             parameter.mask = try Mask(zeros: parameter.shape)
