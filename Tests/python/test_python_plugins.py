@@ -346,6 +346,32 @@ def test_ctrl_c():
     assert (out, err) == ("interrupted 0 True\n0.5\n", "")
 
 
+INTERRUPTED_IN_C = """
+import numpy as np, pare
+model = pare.Model.from_arrays({f"w{i}": np.ones((256, 256), np.float32) for i in range(60)})
+print("started", flush=True)
+try:
+    while True:
+        model.prune("magnitude", 0.5, allocation="global")
+except KeyboardInterrupt:
+    print("interrupted")
+model.parameters["w0"].array, model.prune("magnitude", 0.5)
+"""
+
+
+@pytest.mark.parametrize("delay", [0.11, 0.17, 0.23])
+def test_ctrl_c_outside_python(delay):
+    """No Python function is at work, only the library: it stops all the same, and nothing is printed."""
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED_IN_C], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    assert process.stdout.readline() == "started\n"
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60) == ("interrupted\n", "")
+
+
 # Threads
 
 
