@@ -47,7 +47,8 @@ struct Apply: ParsableCommand {
         var fields = Fields()
         fields.add("model", "\(model) → \(output)")
         fields.add(
-            "masked", "\(Numbers.grouped(removed)) of \(Numbers.grouped(elements)) elements removed in "
+            "masked",
+            "\(Numbers.grouped(removed)) of \(Numbers.grouped(elements)) elements removed in "
                 + Numbers.count(masked.count, "array"))
         fields.add("file", FileSize.change(from: model, to: output))
         return fields.text(Console.style(Console.output))

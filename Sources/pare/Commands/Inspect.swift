@@ -41,6 +41,7 @@ struct Inspect: ParsableCommand {
             op = node.flatMap { node in analysed.model.graph.map { $0.nodes[node].op } } ?? ""
             macs = analysed.macs(of: index)
             zeros = parameter.dtype.isFloat ? try parameter.originalView.countZeros() : 0
+            parameter.dropPages()
         }
 
         var sparsity: Double { parameter.count == 0 ? 0 : Double(zeros) / Double(parameter.count) }
