@@ -6,7 +6,8 @@ import PareTensor
 final class Selector<S: Score> {
     typealias Key = S.Key
 
-    /// What one pass learnt: per task how many keys lie below the bracket, and the keys inside it (or only their number).
+    /// What one pass learnt: per task how many keys lie below the bracket, and the keys inside it (or only their
+    /// number).
     private struct Pass {
         var below: [Int]
         var inside: [Int]
@@ -167,7 +168,8 @@ final class Selector<S: Score> {
         return max(0, 64 - width.leadingZeroBitCount - bins.trailingZeroBitCount)
     }
 
-    /// The bin that holds a rank (counted from the bracket's start) as a bracket, what lies below it, and its own count.
+    /// The bin that holds a rank (counted from the bracket's start) as a bracket, what lies below it, and its own
+    /// count.
     private static func bin(
         of rank: Int, in counts: UnsafePointer<UInt64>, _ bracket: ClosedRange<Key>, _ shift: Int, _ below: Int
     ) -> (ClosedRange<Key>, Int, Int) {

@@ -1,7 +1,7 @@
+@preconcurrency import Glibc
 import PareTensor
 import Testing
 
-@preconcurrency import Glibc
 @testable import PareFormats
 
 @Suite struct FileTests {

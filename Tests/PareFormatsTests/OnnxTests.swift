@@ -1,8 +1,8 @@
+@preconcurrency import Glibc
 import PareGraph
 import PareTensor
 import Testing
 
-@preconcurrency import Glibc
 @testable import PareFormats
 
 /// Small ONNX files, field by field, without the reader or the writer.
@@ -41,7 +41,8 @@ enum Seeds {
 @Suite struct OnnxTests {
     func values<T>(_ parameter: Parameter, _ type: T.Type) throws -> [T] {
         let view = try parameter.currentView()
-        return (0..<view.count).map { view.base!.loadUnaligned(fromByteOffset: $0 * MemoryLayout<T>.size, as: T.self) }
+        let base = try #require(view.base)
+        return (0..<view.count).map { base.loadUnaligned(fromByteOffset: $0 * MemoryLayout<T>.size, as: T.self) }
     }
 
     /// Written by the onnx package, each tensor in another of the format's encodings.
@@ -70,7 +71,8 @@ enum Seeds {
         for (one, two) in zip(model.parameters, again.parameters) {
             let size = one.dtype.size
             for index in 0..<one.count {
-                let expected = index % 3 == 0
+                let expected =
+                    index % 3 == 0
                     ? [UInt8](repeating: 0, count: size) : Array(one.stored.bytes[index * size..<(index + 1) * size])
                 #expect(two.stored.bytes[index * size..<(index + 1) * size].elementsEqual(expected))
             }
@@ -168,8 +170,9 @@ enum Seeds {
         model.parameters[0].mask = try thirds([4])
         try model.save(to: scratch("in/pruned.onnx"))
         let again = try Model.open(scratch("in/pruned.onnx"))
-        #expect(try again.parameters[0].stored.bytes.elementsEqual(
-            UnsafeRawBufferPointer(start: model.parameters[0].currentView().base, count: 16)))
+        #expect(
+            try again.parameters[0].stored.bytes.elementsEqual(
+                UnsafeRawBufferPointer(start: model.parameters[0].currentView().base, count: 16)))
         #expect(try folderEntries(scratch("in/sub")) == ["pruned.w.bin", "w.bin"])
         #expect(try contents(scratch("in/sub/w.bin")) == data)
     }
@@ -209,5 +212,19 @@ enum Seeds {
         model.parameters[0].mask = try thirds([4])
         #expect(error { try model.save(to: scratch("out/m.onnx")) }?.status == .unsupported)
         #expect(try !folderEntries(scratch("out")).contains("m.onnx"))
+    }
+
+    @Test func whatGrowsTooLargeMovesOut() throws {
+        let large = (0..<600).map { Float($0) }
+        let model = try Model.open(scratch.write("in/m.onnx", Onnx.initializers([Onnx.tensor("a", large), Onnx.tensor("b", [1])])))
+        model.parameters[0].mask = try thirds([600])
+        try #require(model.container as? OnnxFile).sizeLimit = 1000
+        try model.save(to: scratch("out/m.onnx"))
+        #expect(try folderEntries(scratch("out")) == ["m.onnx", "m.onnx.data"])
+        #expect(try contents(scratch("out/m.onnx")).count < 1000)
+        let again = try Model.open(scratch("out/m.onnx"))
+        let values = again.parameters[0].stored.bytes.bindMemory(to: Float.self)
+        #expect(values.elementsEqual(large.enumerated().map { $0.offset % 3 == 0 ? 0 : $0.element }))
+        #expect(again.parameters[1].stored.bytes.elementsEqual(model.parameters[1].stored.bytes))
     }
 }

@@ -1,8 +1,8 @@
+@preconcurrency import Glibc
 import PareGraph
 import PareTensor
 import Testing
 
-@preconcurrency import Glibc
 @testable import PareFormats
 
 enum Safetensors {
@@ -54,7 +54,8 @@ enum Safetensors {
     }
 
     @Test func typesThatAreNotComputedWithSurvive() throws {
-        let header = "{" + Self.entry("q", "F8_E4M3", "[3]", "[0,3]") + "," + Self.entry("w", "F16", "[2,2]", "[3,11]") + ","
+        let header =
+            "{" + Self.entry("q", "F8_E4M3", "[3]", "[0,3]") + "," + Self.entry("w", "F16", "[2,2]", "[3,11]") + ","
             + Self.entry("f", "F4", "[2,2]", "[11,13]") + "}  "
         let bytes = Safetensors.file(header, 13)
         let model = try open(bytes, "m.safetensors")

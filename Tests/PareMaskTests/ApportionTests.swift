@@ -17,7 +17,10 @@ struct ApportionTests {
         #expect(apportion(total: 0, quotas: [1.5, 2], capacities: [9, 9]) == [0, 0])
         #expect(apportion(total: 4, quotas: [.nan, -1, .infinity], capacities: [9, 9, 9]) == [2, 1, 1])
         #expect(apportion(total: 5, quotas: [], capacities: []) == [])
-        #expect(apportion(total: 1 << 40, quotas: [0, 0, 0], capacities: [.max, 5, .max]) == [(1 << 39) - 2, 5, (1 << 39) - 3])
+        #expect(
+            apportion(total: 1 << 40, quotas: [0, 0, 0], capacities: [.max, 5, .max]) == [
+                (1 << 39) - 2, 5, (1 << 39) - 3,
+            ])
     }
 
     @Test func sumsAreExactWhereverPossible() {

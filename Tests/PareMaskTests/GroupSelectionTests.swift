@@ -23,7 +23,9 @@ import Testing
 
     @Test(arguments: [DType.float32, .bfloat16, .float16, .float64, .int8])
     func weightsAndScoresAgreeWithSorting(dtype: DType) throws {
-        let shapes = [[32, 64], [3, 128], [5, 24], [7, 10], [2, 16, 3, 3], [4, 20, 1, 1], [64, 32], [3, 130], [0, 8]]
+        let shapes = [
+            [32, 64], [3, 128], [5, 24], [7, 10], [2, 16, 3, 3], [4, 20, 1, 1], [64, 32], [3, 130], [0, 8],
+        ]
         for (n, m) in [(2, 4), (4, 8), (1, 4), (1, 2), (3, 4), (2, 8), (7, 8), (8, 16), (3, 5), (1, 64)] {
             let pattern = try Pattern.nm(n, m, remainder: .pad)
             for shape in shapes {
@@ -54,7 +56,8 @@ import Testing
                     #expect(made == byWeight, "\(label)")
                     #expect(try grid.violations(in: made) == 0, "\(label)")
                     let source = FussySource(
-                        values, isFloat64: dtype == .float64, isConcurrent: count == 1, chunkLimit: dtype == .int8 ? 48 : nil)
+                        values, isFloat64: dtype == .float64, isConcurrent: count == 1,
+                        chunkLimit: dtype == .int8 ? 48 : nil)
                     #expect(try grid.selectNM(scores: source, threads: threads) == byScore, "\(label)")
                 }
                 let removed = Mask(copying: byWeight)
@@ -92,7 +95,9 @@ import Testing
                 let view = TensorView(base: $0.baseAddress, dtype: .float32, shape: shape)
                 let one = try grid.selectNM(weights: view, threads: Threads(count: 1))
                 #expect(try grid.violations(in: one) == 0)
-                for count in [2, 3, 8] { #expect(try grid.selectNM(weights: view, threads: Threads(count: count)) == one) }
+                for count in [2, 3, 8] {
+                    #expect(try grid.selectNM(weights: view, threads: Threads(count: count)) == one)
+                }
             }
         }
     }

@@ -41,8 +41,13 @@ struct MaskTests {
 
     @Test func packedBytesAreNumpysLittleOrder() throws {
         // np.packbits([1,0,0,1,1,0,0,0, 0,1], bitorder="little") == [25, 2]
-        #expect(try mask([true, false, false, true, true, false, false, false, false, true], shape: [10]).packedBytes() == [25, 2])
-        #expect(throws: PareError.self) { try [UInt8](repeating: 0, count: 3).withUnsafeBytes { try Mask(shape: [10], packed: $0) } }
+        #expect(
+            try mask([true, false, false, true, true, false, false, false, false, true], shape: [10]).packedBytes() == [
+                25, 2,
+            ])
+        #expect(throws: PareError.self) {
+            try [UInt8](repeating: 0, count: 3).withUnsafeBytes { try Mask(shape: [10], packed: $0) }
+        }
         #expect(throws: PareError.self) { try [UInt8]([0, 4]).withUnsafeBytes { try Mask(shape: [10], packed: $0) } }
     }
 
@@ -107,7 +112,9 @@ struct MaskTests {
         }
         var out: UInt64 = 0
         for (first, part) in [(-1, 1), (0, 501), (501, 0), (1, Int.max)] {
-            #expect(throws: PareError.self) { try made.apply(from: source, to: &out, elementSize: size, first: first, count: part) }
+            #expect(throws: PareError.self) {
+                try made.apply(from: source, to: &out, elementSize: size, first: first, count: part)
+            }
         }
         #expect(throws: PareError.self) { try made.apply(from: source, to: &out, elementSize: 3, first: 0, count: 1) }
     }

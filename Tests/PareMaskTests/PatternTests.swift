@@ -20,7 +20,8 @@ struct PatternTests {
     }
 
     @Test(arguments: [
-        "", "@", "@0.5", "1", "1.0", "-0.1", "nan", "inf", "50", "50%", "0x1p-1", "0.5@0.5", "4:2", "4:4", "0:4", "-1:4",
+        "", "@", "@0.5", "1", "1.0", "-0.1", "nan", "inf", "50", "50%", "0x1p-1", "0.5@0.5", "4:2", "4:4", "0:4",
+        "-1:4",
         "2:65", "2:4@0.5", "2:", ":4", "2:4:8", "block", "block:4", "block:4x", "block:x4", "block:0x4", "block:-1x4",
         "block:4x4x4", "block:99999999999999999999x1", "rows", "row@", "row@1", "row@x", "element@nan", "2.5:4", " 2:4",
     ])
@@ -52,7 +53,8 @@ struct PatternTests {
 
     @Test func numbersFromOutsideAreChecked() throws {
         #expect(
-            try Pattern(granularity: 1, n: 2, m: 4, blockRows: 0, blockCols: 0, remainder: 2) == .nm(2, 4, remainder: .pad))
+            try Pattern(granularity: 1, n: 2, m: 4, blockRows: 0, blockCols: 0, remainder: 2)
+                == .nm(2, 4, remainder: .pad))
         for (kind, n, m, rows, cols, rest) in [
             (6, 0, 0, 0, 0, 0), (-1, 0, 0, 0, 0, 0), (0, 0, 0, 0, 0, 3), (1, 4, 4, 0, 0, 0), (2, 0, 0, 0, 1, 0),
         ] as [(Int32, Int32, Int32, Int32, Int32, Int32)] {

@@ -63,7 +63,9 @@ enum Spread: CaseIterable {
             case .continuous: return unit
             case .fewValues: return Double(Int(unit * 7))
             case .constant: return 3
-            case .signed: return unit < 0.1 ? -0.0 : unit < 0.2 ? 0 : unit > 0.95 ? .infinity : unit < 0.25 ? -.infinity : unit - 0.5
+            case .signed:
+                return unit < 0.1
+                    ? -0.0 : unit < 0.2 ? 0 : unit > 0.95 ? .infinity : unit < 0.25 ? -.infinity : unit - 0.5
             case .mostlyZero: return unit < 0.8 ? 0 : unit
             case .wide: return Double(Float(bitPattern: UInt32(unit * 0x1p24) << 6))
             }
@@ -84,7 +86,8 @@ struct SelectionTests {
         }
     }
 
-    @Test(arguments: Spread.allCases, [false, true]) func smallPoolsAgreeWithSorting(spread: Spread, wide: Bool) throws {
+    @Test(arguments: Spread.allCases, [false, true]) func smallPoolsAgreeWithSorting(spread: Spread, wide: Bool) throws
+    {
         let scores = [spread.scores(100, 1), [], spread.scores(1, 2), spread.scores(333, 3)]
         let sources = scores.enumerated().map {
             FussySource($1, isFloat64: wide, isConcurrent: $0 != 3, chunkLimit: $0 == 0 ? 64 : $0 == 3 ? 50 : nil)
@@ -99,7 +102,8 @@ struct SelectionTests {
     }
 
     /// A tiny list limit makes samples, missed brackets, histograms and several tasks happen on moderate sizes.
-    @Test(arguments: Spread.allCases, [false, true]) func largePoolsAgreeWithSorting(spread: Spread, wide: Bool) throws {
+    @Test(arguments: Spread.allCases, [false, true]) func largePoolsAgreeWithSorting(spread: Spread, wide: Bool) throws
+    {
         let scores = [spread.scores(70_001, 4), spread.scores(5_000, 5)]
         let ks = [1, 40_000, 75_000]
         let expected = ks.map { naiveKept(scores, $0) }
@@ -124,7 +128,8 @@ struct SelectionTests {
         let scores = [(0..<60_000).map { Double($0 % 20_000) }, (0..<40_000).map { Double(-$0) }]
         let sources = scores.map { FussySource($0) }
         for k in [10, 40_000, 40_001, 99_990] {
-            let selection = try Selector<Float>(sources, SelectionTests.pool[1], nil, listLimit: 10).select(k, of: 100_000)
+            let selection = try Selector<Float>(sources, SelectionTests.pool[1], nil, listLimit: 10).select(
+                k, of: 100_000)
             #expect(try kept(selection, sources, SelectionTests.pool[1]) == naiveKept(scores, k))
         }
     }
@@ -160,8 +165,14 @@ struct SelectionTests {
         let source = FussySource(Spread.continuous.scores(100_000, 8), chunkLimit: 640)
         var last = -1.0
         nonisolated(unsafe) var fractions: [Double] = []
-        _ = try Selector<Float>([source], SelectionTests.pool[2], { fractions.append($0); return true }, listLimit: 10)
-            .select(500, of: 100_000)
+        _ = try Selector<Float>(
+            [source], SelectionTests.pool[2],
+            {
+                fractions.append($0)
+                return true
+            }, listLimit: 10
+        )
+        .select(500, of: 100_000)
         for fraction in fractions {
             #expect(fraction >= last && fraction >= 0 && fraction <= 1)
             last = fraction
@@ -172,7 +183,8 @@ struct SelectionTests {
     @Test func thresholdIsTheLargestScoreRemoved() throws {
         let threads = SelectionTests.pool[0]
         #expect(try selectSmallest(2, of: [FussySource([4, -2, 0.5, 9])], threads: threads).threshold == 0.5)
-        #expect(try selectSmallest(1, of: [FussySource([4, -2, 0.5], isFloat64: true)], threads: threads).threshold == -2)
+        #expect(
+            try selectSmallest(1, of: [FussySource([4, -2, 0.5], isFloat64: true)], threads: threads).threshold == -2)
         #expect(try selectSmallest(0, of: [], threads: threads).removed == [])
     }
 }

@@ -4,9 +4,12 @@ import Testing
 @testable import PareMask
 
 let weightShapes = [
-    [12, 8], [8, 12], [7, 5], [4, 6, 3, 3], [6, 4, 2, 2], [5, 1, 3, 3], [4, 8, 1, 1], [1, 1], [9], [], [0, 4], [4, 0, 3], [3, 4, 5],
+    [12, 8], [8, 12], [7, 5], [4, 6, 3, 3], [6, 4, 2, 2], [5, 1, 3, 3], [4, 8, 1, 1], [1, 1], [9], [], [0, 4],
+    [4, 0, 3], [3, 4, 5],
 ]
-let unitPatterns = ["element", "row", "column", "channel", "block:4x1", "block:1x4", "block:2x2", "block:3x6", "block:2x9", "block:1x1"]
+let unitPatterns = [
+    "element", "row", "column", "channel", "block:4x1", "block:1x4", "block:2x2", "block:3x6", "block:2x9", "block:1x1",
+]
 
 /// The definition, element by element: which unit holds stored element (a, b, k).
 func naiveUnits(_ shape: [Int], _ layout: WeightLayout, _ pattern: Pattern) -> [Int] {
@@ -37,7 +40,9 @@ func naiveUnits(_ shape: [Int], _ layout: WeightLayout, _ pattern: Pattern) -> [
 }
 
 struct UnitGridTests {
-    @Test(arguments: [WeightLayout.outFirst, .inFirst]) func viewsAndMasksFollowTheDefinition(layout: WeightLayout) throws {
+    @Test(arguments: [WeightLayout.outFirst, .inFirst]) func viewsAndMasksFollowTheDefinition(layout: WeightLayout)
+        throws
+    {
         for shape in weightShapes {
             for text in unitPatterns {
                 var pattern = try Pattern.parse(text).pattern
@@ -94,15 +99,19 @@ struct UnitGridTests {
         }
         let bad = (0..<grid.units).filter { ones[$0] != 0 && ones[$0] != total[$0] }.count
         #expect(try grid.violations(in: broken) == bad, "\(label)")
-        #expect(try grid.coarsen(broken, keepAny: true) == mask(units.map { ones[$0] > 0 }, shape: grid.shape), "\(label)")
         #expect(
-            try grid.coarsen(broken, keepAny: false) == mask(units.map { ones[$0] == total[$0] }, shape: grid.shape), "\(label)")
+            try grid.coarsen(broken, keepAny: true) == mask(units.map { ones[$0] > 0 }, shape: grid.shape), "\(label)")
+        #expect(
+            try grid.coarsen(broken, keepAny: false) == mask(units.map { ones[$0] == total[$0] }, shape: grid.shape),
+            "\(label)")
     }
 
     @Test func remaindersAreRefusedOrSkipped() throws {
         for text in ["2:4", "block:4x1", "block:1x4"] {
             var pattern = try Pattern.parse(text).pattern
-            let error = #expect(throws: PareError.self) { try UnitGrid(shape: [7, 5], layout: .outFirst, pattern: pattern) }
+            let error = #expect(throws: PareError.self) {
+                try UnitGrid(shape: [7, 5], layout: .outFirst, pattern: pattern)
+            }
             #expect(error?.status == .shape)
             #expect(error?.what.contains("[7, 5]") == true)
             pattern.remainder = .skip

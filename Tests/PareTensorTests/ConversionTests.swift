@@ -73,7 +73,9 @@ func withBothKernels(_ body: () throws -> Void) rethrows {
 
     @Test func floatsRoundToTheNearestBfloat() throws {
         var generator = SystemRandomNumberGenerator()
-        var values: [Float] = [0, -0.0, .infinity, -.infinity, .greatestFiniteMagnitude, 0x1p-149, 1, 0x1.01p0, 0x1.03p0]
+        var values: [Float] = [
+            0, -0.0, .infinity, -.infinity, .greatestFiniteMagnitude, 0x1p-149, 1, 0x1.01p0, 0x1.03p0,
+        ]
         for _ in 0..<20000 {
             let value = Float(bitPattern: UInt32.random(in: .min ... .max, using: &generator))
             if !value.isNaN { values.append(value) }

@@ -21,7 +21,8 @@ import Testing
         try sample.bytes.withUnsafeMutableBytes { memory in
             for (name, start, shape, strides) in layouts {
                 let view = TensorView(
-                    base: memory.baseAddress.map { $0 + start * dtype.size }, dtype: dtype, shape: shape, strides: strides)
+                    base: memory.baseAddress.map { $0 + start * dtype.size }, dtype: dtype, shape: shape,
+                    strides: strides)
                 let all = naiveOffsets(shape, strides).map { values[start + $0] }
                 for axes in 0...shape.count {
                     let units = shape[..<axes].reduce(1, *)
@@ -48,7 +49,8 @@ import Testing
         let views: [([Int], [Int], Int)] = [
             ([rows, cols], [cols, 1], 1), ([cols, rows], [1, cols], 1), ([rows, cols], [cols, 1], 0),
             ([rows / 4, cols, 4], [4 * cols, 1, cols], 2), ([rows, cols / 4, 4], [cols, 4, 1], 2),
-            ([rows / 4, cols / 4, 4, 4], [4 * cols, 4, cols, 1], 2), ([rows / 2, cols / 100, 2, 100], [2 * cols, 100, cols, 1], 2),
+            ([rows / 4, cols / 4, 4, 4], [4 * cols, 4, cols, 1], 2),
+            ([rows / 2, cols / 100, 2, 100], [2 * cols, 100, cols, 1], 2),
             ([cols, rows], [1, cols], 0), ([rows, cols], [cols, 1], 2),
         ]
         try values.withUnsafeMutableBytes { memory in

@@ -64,7 +64,8 @@ struct ThreadsTests {
         var sum = [UInt64](repeating: 0, count: 10)
         sum.withUnsafeMutableBytes { memory in
             Threads(count: 2).parallelFor(
-                UInt64(10), { user, index in user?.storeBytes(of: index + 1, toByteOffset: Int(index) * 8, as: UInt64.self) },
+                UInt64(10),
+                { user, index in user?.storeBytes(of: index + 1, toByteOffset: Int(index) * 8, as: UInt64.self) },
                 user: memory.baseAddress)
         }
         #expect(sum == Array(1...10))

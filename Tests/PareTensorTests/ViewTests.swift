@@ -52,7 +52,8 @@ struct ViewTests {
         try sample.bytes.withUnsafeMutableBytes { memory in
             for (name, start, shape, strides) in layouts {
                 let view = TensorView(
-                    base: memory.baseAddress.map { $0 + start * dtype.size }, dtype: dtype, shape: shape, strides: strides)
+                    base: memory.baseAddress.map { $0 + start * dtype.size }, dtype: dtype, shape: shape,
+                    strides: strides)
                 let expected = naiveOffsets(shape, strides).map { values[start + $0] }
                 let count = expected.count
                 for first in Set([0, 1, count / 3, count]) where first <= count {
@@ -75,7 +76,8 @@ struct ViewTests {
                 try copy.withUnsafeMutableBytes {
                     guard let base = $0.baseAddress else { return }
                     try view.copyContiguous(into: base)
-                    try TensorView(base: base, dtype: dtype, shape: shape).readFloat64(from: 0, count: count, into: &back)
+                    try TensorView(base: base, dtype: dtype, shape: shape).readFloat64(
+                        from: 0, count: count, into: &back)
                 }
                 #expect(back == expected, "\(name) \(dtype)")
             }
@@ -92,13 +94,15 @@ struct ViewTests {
         #expect(bytes == [1, 4, 7, 10, 2, 100, 8, 11, 3, 200, 9, 12])
     }
 
-    @Test(arguments: [DType.float32, .float64, .float16, .bfloat16]) func nonfiniteElementsAreFound(dtype: DType) throws {
+    @Test(arguments: [DType.float32, .float64, .float16, .bfloat16]) func nonfiniteElementsAreFound(dtype: DType) throws
+    {
         for count in [1, 511, 512, 513, 5000] {
             var bytes = [UInt8](repeating: 0, count: count * dtype.size)
             try bytes.withUnsafeMutableBytes {
                 let view = TensorView(base: $0.baseAddress, dtype: dtype, shape: [count])
                 let backwards = TensorView(
-                    base: $0.baseAddress.map { $0 + (count - 1) * dtype.size }, dtype: dtype, shape: [count], strides: [-1])
+                    base: $0.baseAddress.map { $0 + (count - 1) * dtype.size }, dtype: dtype, shape: [count],
+                    strides: [-1])
                 #expect(try view.firstNonfinite() == nil)
                 for value in [Float.nan, .infinity, -.infinity] {
                     for position in Set([0, count / 2, count - 1]) {
@@ -114,7 +118,7 @@ struct ViewTests {
 
     @Test func malformedViewsAndRangesAreRefused() throws {
         var one = [Float](repeating: 0, count: 4)
-        try one.withUnsafeMutableBytes { memory in
+        one.withUnsafeMutableBytes { memory in
             let view = TensorView(base: memory.baseAddress, dtype: .float32, shape: [4])
             var out: Float = 0
             for (first, count) in [(-1, 1), (0, 5), (4, 1), (5, 0), (0, -1), (Int.max, 1), (1, Int.max)] {

@@ -382,7 +382,7 @@ class TestLanguageModels:
         return model
 
     @pytest.mark.parametrize(
-        "options, ceiling", [({"sparsity": 0.5}, 60), ({"pattern": "2:4"}, 90)], ids=["half", "2:4"]
+        "options, ceiling", [({"sparsity": 0.5}, 60), ({"pattern": "2:4"}, 200)], ids=["half", "2:4"]
     )
     def test_llama(self, shared, transformers, tmp_path, options, ceiling):
         folder = shared("lm_stories260k")
@@ -402,7 +402,7 @@ class TestLanguageModels:
         dense = transformers.AutoModelForCausalLM.from_pretrained(str(folder)).eval()
         tokenizer = transformers.AutoTokenizer.from_pretrained(str(target))
         stories = shared("text_tinystories/eval.txt").read_text().split("<|endoftext|>")
-        stories = [story.strip() for story in stories if story.strip()][:20]
+        stories = [story.strip() for story in stories if story.strip()][:10]
         found = perplexity(dense, tokenizer, stories), perplexity(model, tokenizer, stories)
         print(f"\nllama {options}: perplexity {found[0]:.3f} → {found[1]:.3f}")
         assert 4 < found[0] < 5.5 and found[0] < found[1] < ceiling

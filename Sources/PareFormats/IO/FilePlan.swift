@@ -1,5 +1,5 @@
-import PareTensor
 @preconcurrency import Glibc
+import PareTensor
 
 /// A piece of a file that is going to be written.
 enum Segment {

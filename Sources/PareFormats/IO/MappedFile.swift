@@ -1,5 +1,5 @@
-import PareTensor
 @preconcurrency import Glibc
+import PareTensor
 
 /// A file mapped for reading. Opening costs no more for a large file than for a small one.
 ///
