@@ -60,8 +60,8 @@ def stage(target: Path) -> None:
     plugins = sorted((BUILT / "pare").glob("*.pare"))
     if not libpare.is_file() or not plugins:
         raise SystemExit(
-            f"pare: {libpare} and {BUILT / 'pare'}/*.pare are not there. Run `make build` in the checkout first, or set "
-            "PARE_BUILD_LIB to the folder that holds them."
+            f"pare: {libpare} and {BUILT / 'pare'}/*.pare are not there. Run `make build` in the checkout first, or "
+            "set PARE_BUILD_LIB to the folder that holds them."
         )
     shutil.rmtree(target, ignore_errors=True)
     (target / "pare").mkdir(parents=True)
@@ -72,7 +72,8 @@ def stage(target: Path) -> None:
             if not (target / name).exists():
                 source = next((folder / name for folder in folders if (folder / name).is_file()), None)
                 if source is None:
-                    raise SystemExit(f"pare: {library.name} needs {name}, which is in none of {', '.join(map(str, folders))}")
+                    places = ", ".join(map(str, folders))
+                    raise SystemExit(f"pare: {library.name} needs {name}, which is in none of {places}")
                 staged.append(Path(shutil.copy2(source.resolve(), target / name)))
     for library in staged:
         library.chmod(0o755)

@@ -17,6 +17,17 @@ def weights(*shape, seed=0, dtype=np.float32):
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
 
+def model_of(*names, shape=(16, 32)):
+    """A model in memory, one weight for each name."""
+    import pare
+
+    return pare.Model.from_arrays({name: weights(*shape, seed=i) for i, name in enumerate(names or ("w",))})
+
+
+class Refused(Exception):
+    """Raised by callbacks of the tests."""
+
+
 def save_safetensors(path, arrays):
     """A model file written by a library that is not ours."""
     from safetensors.numpy import save_file

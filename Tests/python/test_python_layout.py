@@ -30,7 +30,8 @@ def golden_structs():
 def test_struct(name):
     struct = getattr(_abi, name, None)
     if struct is None:
-        owners = {header for header, text in HEADERS.items() if re.search(rf"^struct {name} {{|^}} {name};", text, re.M)}
+        declared = re.compile(rf"^struct {name} {{|^}} {name};", re.M)
+        owners = {header for header, text in HEADERS.items() if declared.search(text)}
         assert owners and owners <= PLUGIN_SIDE, f"{name} of {owners} is missing in pare._abi"
         return
     places = [(field[0], getattr(struct, field[0]).offset, getattr(struct, field[0]).size) for field in struct._fields_]
@@ -96,8 +97,8 @@ def test_names(prefix, names, values):
 
 def test_formats_and_kinds():
     text = "\n".join(HEADERS.values())
-    formats = {int(value): name.lower().replace("_", "-") for name, value in re.findall(r"#define PARE_FORMAT_(\w+) (\d+)", text)}
-    assert _abi.FORMATS == {0: "memory", **formats}
+    formats = re.findall(r"#define PARE_FORMAT_(\w+) (\d+)", text)
+    assert _abi.FORMATS == {0: "memory", **{int(value): name.lower().replace("_", "-") for name, value in formats}}
     assert re.findall(r'#define PARE_KIND_\w+ "pare\.(\w+)/1"', text) == [
         "criterion", "allocator", "penalty", "solver", "recipe", "metric", "estimator"
     ]  # fmt: skip

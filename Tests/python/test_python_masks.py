@@ -152,7 +152,7 @@ def test_magnitude(norm, pattern, shape, dtype):
 def test_score_strides_and_elements(view):
     array = view(weights(16, 20))
     assert np.array_equal(pare.score("magnitude", array), np.abs(array))
-    assert np.array_equal(pare.score("magnitude", array, "2:4" if array.shape[1] % 4 == 0 else None), np.abs(array))
+    assert np.array_equal(pare.score("magnitude", array, pare.Pattern.parse("2:4", "pad")), np.abs(array))
     assert np.allclose(pare.score("magnitude", array, "row", norm="l1"), np.abs(array).sum(axis=1), rtol=1e-6)
 
 
@@ -172,7 +172,8 @@ def test_score_then_select_is_magnitude_pruning():
         for norm in ("l1", "l2"):
             scores = pare.score("magnitude", array, pattern, norm=norm)
             chosen = pare.select(scores, 0.5, pattern, shape=array.shape)
-            assert pare.mask_for("magnitude", array, 0.5, pattern, norm=norm) == chosen and chosen.kept == array.size // 2
+            assert chosen.kept == array.size // 2
+            assert pare.mask_for("magnitude", array, 0.5, pattern, norm=norm) == chosen
     model = pare.Model.from_arrays({"w": array})
     model.prune("magnitude", 0.9)
     assert model.parameters["w"].mask == mask

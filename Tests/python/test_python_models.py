@@ -245,9 +245,8 @@ def test_graph(tmp_path):
         helper.make_node("Relu", ["y"], ["z"], "relu"),
     ]
     value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        nodes, "g", [value("x", TensorProto.FLOAT, [1, 3, 16, 16])], [value("z", TensorProto.FLOAT, [1, 8, 16, 16])], [w]
-    )
+    x, z = value("x", TensorProto.FLOAT, [1, 3, 16, 16]), value("z", TensorProto.FLOAT, [1, 8, 16, 16])
+    graph = helper.make_graph(nodes, "g", [x], [z], [w])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     onnx.save(model, str(tmp_path / "m.onnx"))
 

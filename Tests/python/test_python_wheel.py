@@ -13,6 +13,7 @@ from python_support import ROOT
 
 pytest.importorskip("setuptools", minversion="70.1", reason="setuptools is needed to build a wheel without a network")
 BUILT = ROOT / "build" / "lib"
+LEFTOVERS = shutil.ignore_patterns("build", "dist", "*.egg-info", "__pycache__")
 
 USE = """
 import numpy as np, pare
@@ -28,7 +29,7 @@ def wheel(tmp_path_factory):
         pytest.skip(f"{BUILT}/libpare.so is not built")
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "python"
-    shutil.copytree(ROOT / "python", source, ignore=shutil.ignore_patterns("build", "dist", "*.egg-info", "__pycache__"))
+    shutil.copytree(ROOT / "python", source, ignore=LEFTOVERS)
     run = build(source, folder, PARE_BUILD_LIB=str(BUILT))
     assert run.returncode == 0, run.stdout + run.stderr
     (made,) = folder.glob("*.whl")
@@ -36,7 +37,8 @@ def wheel(tmp_path_factory):
 
 
 def build(source, folder, **environment):
-    pip = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index", "-w", folder, source]
+    options = ["--no-build-isolation", "--no-deps", "--no-index", "-w", folder]
+    pip = [sys.executable, "-m", "pip", "wheel", *options, source]
     return subprocess.run(pip, env={**os.environ, **environment}, capture_output=True, text=True)
 
 
@@ -73,6 +75,6 @@ def test_loads_alone(wheel, tmp_path):
 
 def test_nothing_built(tmp_path):
     source = tmp_path / "python"
-    shutil.copytree(ROOT / "python", source, ignore=shutil.ignore_patterns("build", "dist", "*.egg-info", "__pycache__"))
+    shutil.copytree(ROOT / "python", source, ignore=LEFTOVERS)
     run = build(source, tmp_path, PARE_BUILD_LIB=str(tmp_path / "nothing"))
     assert run.returncode != 0 and "make build" in run.stdout + run.stderr

@@ -48,7 +48,8 @@ from .errors import (
 )
 from .graph import Graph, Node, Value
 from .masks import Mask, select
-from .model import Masks, Model, Parameter, Parameters, load
+from .model import Model, load
+from .parameters import Masks, Parameter, Parameters
 from .patterns import Pattern
 from .plugins import Choice, Namespace, Option, Plugin
 from .report import LayerReport, Measurement, Report
@@ -90,9 +91,9 @@ def criterion(
 
         model.prune("spread", sparsity=0.5, pattern="row")
 
-    The function takes `weights`, a read-only float32 array of units × elements, and if it has a second parameter also the
-    name of the model's parameter. It returns one finite score per unit; larger means keep. It runs on another thread, one
-    call at a time. What it raises comes out of the call that used it.
+    The function takes `weights`, a read-only float32 array of units × elements, and if it has a second parameter also
+    the name of the model's parameter. It returns one finite score per unit; larger means keep. It runs on another
+    thread, one call at a time. What it raises comes out of the call that used it.
 
     Args:
         id: [a-z][a-z0-9-]*, unique among criteria.

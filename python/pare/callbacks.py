@@ -16,7 +16,7 @@ Criterion = Callable[..., Any]
 
 
 def takes_name(function: Criterion) -> bool:
-    """Whether the function has a second parameter for the name. Raises TypeError if it cannot be called as a criterion."""
+    """Whether the function has a second parameter for the name. TypeError if it cannot be called as a criterion."""
     try:
         signature = inspect.signature(function)
     except ValueError:
@@ -49,7 +49,7 @@ def checked_scores(result: Any, units: int) -> np.ndarray[Any, Any]:
 
 
 class CallbackCriterion:
-    """A Python function behind the C criterion interface. Must stay alive as long as the context it is registered with."""
+    """A Python function behind the C criterion interface. Must live as long as the context it is registered with."""
 
     def __init__(self, id: str, function: Criterion, summary: str, flags: int) -> None:
         self.id = encode(id, "the id")

@@ -39,8 +39,8 @@ class Context:
 
     Args:
         threads: worker threads; 0 = one per available processor.
-        plugin_path: folders searched for plugins (files that end in .pare). None = the variable PARE_PLUGIN_PATH if set,
-            else the plugins that come with the library. An empty text or list loads none.
+        plugin_path: folders searched for plugins (files that end in .pare). None = the variable PARE_PLUGIN_PATH if
+            set, else the plugins that come with the library. An empty text or list loads none.
 
     A plugin that cannot be loaded is left out, with a `PluginWarning`; `problems` lists them.
     """
@@ -118,7 +118,8 @@ class Context:
         """The registered plugins of a kind, or all, sorted by kind and id.
 
         Args:
-            kind: ``"criterion"``, ``"allocator"``, ``"penalty"``, ``"solver"``, ``"recipe"``, ``"metric"`` or ``"estimator"``.
+            kind: ``"criterion"``, ``"allocator"``, ``"penalty"``, ``"solver"``, ``"recipe"``, ``"metric"`` or
+                ``"estimator"``.
         """
         wanted = None if kind is None else kind_id(kind).encode()
         address = self._handle.address

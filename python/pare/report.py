@@ -64,7 +64,7 @@ class Report:
         pruned = [layer for layer in self.layers if layer.pruned]
         head = f"<Report: {100 * self.sparsity:.2f} % sparsity in {len(pruned)} of {len(self.layers)} layers>"
         width = max((len(layer.name) for layer in pruned), default=0)
-        rows = [f"  {layer.name:<{width}}  {layer.elements:>12,}  {100 * layer.sparsity:6.2f} %" for layer in pruned[:40]]
+        rows = [f"  {one.name:<{width}}  {one.elements:>12,}  {100 * one.sparsity:6.2f} %" for one in pruned[:40]]
         rows += [f"  … and {len(pruned) - 40} more"] if len(pruned) > 40 else []
         return "\n".join([head, *rows])
 

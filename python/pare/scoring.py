@@ -12,8 +12,8 @@ from ._calls import Handle, call, option_pairs, text_list
 from ._library import lib
 from ._running import Progress, Run
 from .context import Context, handle_of
-from .model import chosen
 from .masks import Mask
+from .model import chosen
 from .patterns import PatternLike, as_pattern
 from .plugins import Choice
 
