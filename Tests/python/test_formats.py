@@ -1,7 +1,6 @@
 """Files of small models made here with onnx and safetensors: whatever they hold survives, and only what was pruned changes."""
 
 import json
-import os
 
 import numpy as np
 import pytest
@@ -249,12 +248,12 @@ class TestOnnxStorage:
         assert np.array_equal(stored(path)["w"], self.WEIGHT)
         self.check(path)
 
-    def test_last_raw_data_counts(self, write):
-        """Protobuf: of a field given twice the last one counts."""
+    def test_raw_data_twice_is_refused(self, write):
+        """Readers may differ in which one counts, so neither is believed."""
         pieces = b"".join(b"\x4a" + varint(192) + data for data in (b"\x01" * 192, self.WEIGHT.tobytes()))
         path = write(splice_initializer(linear(TensorProto(name="w", data_type=FLOAT, dims=(8, 6))), pieces))
-        assert np.array_equal(stored(path)["w"], self.WEIGHT)
-        self.check(path)
+        with pytest.raises(pare.FormatError, match="raw data twice"):
+            pare.load(path)
 
     def test_unknown_fields_survive(self, write):
         """Fields of a future ONNX in every message on the way."""
@@ -377,8 +376,7 @@ class TestExternalData:
         with open(tmp_path / "big.bin", "wb") as file:
             file.seek(far)
             file.write(weight.tobytes())
-            file.truncate(3 << 30)
-        os.sync
+            file.truncate(3 << 30)  # holes: takes no space
         big = TensorProto(name="big", data_type=FLOAT, dims=[1 << 19, 1 << 10], data_location=TensorProto.EXTERNAL)
         near = TensorProto(name="w", data_type=FLOAT, dims=[64, 32], data_location=TensorProto.EXTERNAL)
         for t, offset, length in ((big, 0, 1 << 31), (near, far, weight.nbytes)):
@@ -422,11 +420,9 @@ class TestGraphs:
         report, target = prune(path)
         assert "last" in pruned_names(report)
         after = onnx.load(str(target))
-        kept = {name: t for name, t in zip(("w", "w"), [])}
         for attribute in after.graph.node[0].attribute:
             (t,) = attribute.g.initializer
             assert numpy_helper.to_array(t).tobytes() == inside.tobytes(), "weights inside are left alone"
-        assert not kept
         x = normal(2, 6)
         for condition in (True, False):
             s = stored(target)
@@ -580,11 +576,12 @@ class TestGraphs:
         )
         model.graph.sparse_initializer.append(sparse)
         path = write(model)
-        report, target = prune(path)
+        report, target = prune(path, check=False)  # onnx's own shape inference does not know sparse tensors
         assert pruned_names(report) == ["w"]
         assert onnx.load(str(target)).graph.sparse_initializer[0] == sparse
-        x = normal(6, 6)
-        assert np.allclose(run(path.with_name("pruned-model.onnx"), x=x)[0], run(target, x=x)[0])
+        x, dense = normal(6, 6), np.zeros(36, np.float32)
+        dense[[1, 8, 30]] = numpy_helper.to_array(sparse.values)
+        assert np.allclose(run(target, x=x)[0], x @ stored(target)["w"] + dense.reshape(6, 6), atol=1e-5)
 
     def test_initializers_that_are_inputs_too(self, write):
         """IR version 3 lists initialisers among the inputs; the caller may replace them."""
@@ -737,9 +734,8 @@ class TestSafetensors:
             model.save(tmp_path / "out")
         old = {p.relative_to(source): p.read_bytes() for p in source.rglob("*") if p.is_file()}
         new = {p.relative_to(tmp_path / "out"): p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
-        carried = {k for k in old if "safetensors" not in k.name}
-        assert {k: new[k] for k in carried if k in new} == {k: old[k] for k in carried if k in new}
-        assert {k for k in carried if k not in new} <= {p for p in carried if p.parts[0] == "notes"}
+        assert old.keys() == new.keys()
+        assert all(new[name] == data for name, data in old.items() if "safetensors" not in name.name)
         meta = json.loads(new[index.relative_to(source)])
         assert meta["metadata"]["total_size"] == 3072, "a number stays a number"
         for shard in names:
@@ -759,19 +755,19 @@ class TestSafetensors:
 
 class TestNpy:
     @pytest.mark.parametrize("order", "CF")
-    @pytest.mark.parametrize("dtype", ["<f4", "<f8", "<f2", ">f4"])
+    @pytest.mark.parametrize("dtype", ["<f4", "<f8", "<f2"])
     def test_prune(self, tmp_path, order, dtype):
         weight = np.asarray(normal(8, 6), dtype=dtype, order=order)
         path = tmp_path / "w.npy"
         np.save(path, weight)
-        try:
-            report, target = prune(path)
-        except (pare.UnsupportedError, pare.DTypeError) as refused:
-            assert dtype == ">f4" or order == "F", refused
-            return
-        after = np.load(target)
-        assert after.flags.f_contiguous == weight.flags.f_contiguous
-        assert_halved(weight.astype(dtype[1:]), after.astype(dtype[1:]))
+        report, target = prune(path)
+        assert pruned_names(report) == ["w"]
+        assert_halved(np.ascontiguousarray(weight), np.load(target))
+
+    def test_big_endian_is_refused(self, tmp_path):
+        np.save(tmp_path / "w.npy", normal(8, 6).astype(">f4"))
+        with pytest.raises(pare.DTypeError, match=">f4"):
+            pare.load(tmp_path / "w.npy")
 
     def test_unchanged(self, tmp_path):
         for version in ((1, 0), (2, 0), (3, 0)):
