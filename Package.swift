@@ -46,7 +46,7 @@ let package = Package(
         .target(name: "CPare", path: ".", sources: ["Sources/CPare/stub.c"], publicHeadersPath: "include"),
         .target(name: "CKernels", path: "Sources/CKernels"),
         .target(name: "CShim", path: "Sources/CShim"),
-        .systemLibrary(name: "CFFI", path: "Sources/CFFI", pkgConfig: "libffi", providers: [.apt(["libffi-dev"])]),
+        .systemLibrary(name: "CFFI", path: "Sources/CFFI", providers: [.apt(["libffi-dev"])]),
 
         // The core, bottom up: a target imports only targets above it.
         .target(name: "PareTensor", dependencies: ["CKernels", "CShim"], swiftSettings: lean),

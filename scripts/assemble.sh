@@ -10,6 +10,9 @@ install -m 755 "$made/pare-cli" "$build/bin/pare"
 install -m 644 "$made/libpare.so" "$build/lib/libpare.so"
 for plugin in "$@"; do install -m 644 "$made/libpare-$plugin.so" "$build/lib/pare/$plugin.pare"; done
 
+# Symbols for debuggers go; what is exported stays. Before patchelf, which moves sections.
+strip --strip-unneeded "$build/bin/pare" "$build/lib/libpare.so" "$build"/lib/pare/*.pare
+
 runtime=$(swiftc -print-target-info | sed -n 's/.*"runtimeLibraryPaths" : \[ *//; /^ *"\/.*linux"/{s/[", ]//g;p;q}')
 [ -n "$runtime" ] || runtime=$(dirname "$(dirname "$(readlink -f "$(command -v swiftc)")")")/lib/swift/linux
 # Only the runtime libraries that are really needed, followed through their own needs.
