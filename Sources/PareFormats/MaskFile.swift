@@ -34,7 +34,7 @@ public enum MaskFile {
         let entries = Dictionary(header.metadata.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
         guard entries[versionKey] == version else {
             throw PareError(
-                .format, "is not a file of masks", at: path,
+                .format, "the file is not a file of masks", at: path,
                 found: entries[versionKey].map { "version \($0)" } ?? "no \"\(versionKey)\" in its metadata",
                 expected: "version \(version)", hint: "masks are saved by Pare beside a model")
         }

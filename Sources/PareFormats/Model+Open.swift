@@ -18,7 +18,7 @@ extension Model {
 
     private static func open(_ file: MappedFile) throws -> Model {
         guard file.count > 0 else {
-            throw PareError(.format, "is empty", at: file.path, hint: "the file may not have been downloaded completely")
+            throw PareError(.format, "the file is empty", at: file.path, hint: "the file may not have been downloaded completely")
         }
         switch try FileKind.of(file) {
         case .onnx: return try openOnnx(file)
@@ -84,20 +84,20 @@ enum FileKind {
     static func of(_ file: MappedFile) throws -> FileKind {
         if file.begins(with: NpyFile.magic) { return .npy }
         for (magic, kind, hint) in foreign where file.begins(with: magic) {
-            throw PareError(.unsupported, "is not a model that Pare reads", at: file.path, found: kind, hint: hint)
+            throw PareError(.unsupported, "the file is not a model that Pare reads", at: file.path, found: kind, hint: hint)
         }
         if file.path.hasSuffix(ShardedSafetensors.suffix) { return .index }
         if file.path.hasSuffix(".safetensors") { return .safetensors }
         if file.path.hasSuffix(".onnx") { return .onnx }
         if file.path.hasSuffix(".npy") {
             throw PareError(
-                .format, "is not a .npy file", at: "\(file.path): byte 0", expected: "the bytes \\x93NUMPY")
+                .format, "the file is not a .npy file", at: "\(file.path): byte 0", expected: "the bytes \\x93NUMPY")
         }
         if file.count > 8, file.bytes[8] == UInt8(ascii: "{") { return .safetensors }
         // An ONNX file begins with its IR version, a small number in field 1.
         if file.count > 2, file.bytes[0] == 0x08, file.bytes[1] < 0x40 { return .onnx }
         throw PareError(
-            .format, "is not a model that Pare reads", at: file.path,
+            .format, "the file is not a model that Pare reads", at: file.path,
             expected: "ONNX, safetensors, an index of shards, .npy, or a Hugging Face folder")
     }
 

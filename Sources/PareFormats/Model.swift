@@ -91,7 +91,7 @@ public final class Model {
             throw PareError(.state, "parameters can be added only to a model made in memory", at: path)
         }
         guard !name.isEmpty, name != SafetensorsHeader.metadataName else {
-            throw PareError(.argument, "is not a name for a parameter", found: "\"\(name)\"")
+            throw PareError(.argument, "this is not a name for a parameter", found: "\"\(name)\"")
         }
         guard indices[name] == nil else {
             throw PareError(.argument, "two parameters have the same name", at: name)

@@ -42,7 +42,7 @@ final class NpyFile {
         let lengthSize = version == 1 ? 2 : 4
         guard file.begins(with: magic), (1...3).contains(version), file.count >= 8 + lengthSize else {
             throw PareError(
-                .format, "is not a .npy file", at: "\(file.path): byte 6", found: "version \(version)",
+                .format, "the file is not a .npy file", at: "\(file.path): byte 6", found: "version \(version)",
                 expected: "version 1, 2 or 3")
         }
         var length = 0
@@ -50,7 +50,7 @@ final class NpyFile {
         let start = 8 + lengthSize
         guard length <= file.count - start else {
             throw PareError(
-                .format, "is cut short inside the header", at: "\(file.path): byte \(file.count)",
+                .format, "the file is cut short inside the header", at: "\(file.path): byte \(file.count)",
                 found: "\(file.count - start) bytes of it", expected: "\(length) bytes")
         }
         return (file.bytes[start..<start + length], start + length)

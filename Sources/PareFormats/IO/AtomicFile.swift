@@ -44,7 +44,7 @@ public final class AtomicFile {
             direct = false
             descriptor = open(temporary, flags, 0o666)
         }
-        guard descriptor >= 0 else { throw systemError("cannot be created", at: path, code: errno) }
+        guard descriptor >= 0 else { throw systemError("the file cannot be created", at: path, code: errno) }
         TemporaryFiles.register(temporary)
     }
 
@@ -171,11 +171,11 @@ extension AtomicFile {
         }
         if inputs.contains(status.identity) {
             throw PareError(
-                .argument, "cannot be saved over the file that is open", at: path, hint: "save under another name")
+                .argument, "a model cannot be saved over the file that is open", at: path, hint: "save under another name")
         }
         guard status.kind == .file else {
             throw PareError(
-                .argument, "cannot be replaced", at: path, found: status.kind == .folder ? "a folder" : "not a file",
+                .argument, "the file cannot be replaced", at: path, found: status.kind == .folder ? "a folder" : "not a file",
                 expected: "a file, or nothing")
         }
         if !overwrite { throw exists(path) }

@@ -89,10 +89,10 @@ final class FolderSave {
         guard let status = try FileStatus.of(path) else { return }
         if inputs.contains(status.identity) {
             throw PareError(
-                .argument, "cannot be saved over the folder that is open", at: path, hint: "save under another name")
+                .argument, "a model cannot be saved over the folder that is open", at: path, hint: "save under another name")
         }
         guard status.kind == .folder else {
-            throw PareError(.argument, "cannot be replaced", at: path, found: "a file", expected: "a folder, or nothing")
+            throw PareError(.argument, "the file cannot be replaced", at: path, found: "a file", expected: "a folder, or nothing")
         }
         let entries = try folderEntries(path)
         if entries.isEmpty { return }
@@ -101,13 +101,13 @@ final class FolderSave {
         }
         guard entries.contains("config.json") else {
             throw PareError(
-                .argument, "is not a model folder, so it will not be replaced", at: path,
+                .argument, "the folder is not a model, so it will not be replaced", at: path,
                 found: "no config.json in it", hint: "save into a new folder")
         }
         for name in entries {
             guard let inner = try FileStatus.of(Path.join(path, name)), inputs.contains(inner.identity) else { continue }
             throw PareError(
-                .argument, "holds a file of the model that is open", at: Path.join(path, name),
+                .argument, "the folder holds a file of the model that is open", at: Path.join(path, name),
                 hint: "save under another name")
         }
     }

@@ -18,7 +18,7 @@ public final class MappedFile {
     public init(path: String) throws {
         // Without O_NONBLOCK a pipe that nobody writes would block here.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw systemError("cannot be opened", at: path, code: errno) }
+        guard descriptor >= 0 else { throw systemError("the file cannot be opened", at: path, code: errno) }
         do {
             let (bytes, identity) = try MappedFile.map(descriptor, path: path)
             self.bytes = bytes
@@ -51,16 +51,16 @@ public final class MappedFile {
 
     private static func map(_ descriptor: Int32, path: String) throws -> (UnsafeRawBufferPointer, FileIdentity) {
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw systemError("cannot be examined", at: path, code: errno) }
+        guard fstat(descriptor, &status) == 0 else { throw systemError("the file cannot be examined", at: path, code: errno) }
         let info = FileStatus(status)
         guard info.kind == .file else {
             throw PareError(
-                .io, "is not a file", at: path, found: info.kind == .folder ? "a folder" : "a pipe or a device",
+                .io, "the file is not a file", at: path, found: info.kind == .folder ? "a folder" : "a pipe or a device",
                 expected: "a regular file")
         }
         guard info.size > 0 else { return (UnsafeRawBufferPointer(start: nil, count: 0), info.identity) }
         guard let base = mmap(nil, info.size, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED else {
-            throw systemError("cannot be mapped", at: path, code: errno)
+            throw systemError("the file cannot be mapped", at: path, code: errno)
         }
         return (UnsafeRawBufferPointer(start: base, count: info.size), info.identity)
     }
@@ -79,10 +79,10 @@ public final class MappedFile {
             let got = pread(
                 descriptor, target.baseAddress.map { $0 + done }, target.count - done, off_t(offset + done))
             if got < 0, errno == EINTR { continue }
-            guard got >= 0 else { throw systemError("cannot be read", at: path, code: errno) }
+            guard got >= 0 else { throw systemError("the file cannot be read", at: path, code: errno) }
             guard got > 0 else {
                 throw PareError(
-                    .io, "became shorter while it was being read", at: "\(path): byte \(offset + done)",
+                    .io, "the file became shorter while it was being read", at: "\(path): byte \(offset + done)",
                     hint: "do not rewrite a model in place while it is open")
             }
             done += got

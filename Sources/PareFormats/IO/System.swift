@@ -33,7 +33,7 @@ struct FileStatus {
         let result = followLinks ? stat(path, &status) : lstat(path, &status)
         if result == 0 { return FileStatus(status) }
         if errno == ENOENT || errno == ENOTDIR { return nil }
-        throw systemError("cannot be examined", at: path, code: errno)
+        throw systemError("the file cannot be examined", at: path, code: errno)
     }
 }
 
@@ -93,7 +93,7 @@ enum Path {
 
 /// The names in a folder, sorted, without "." and "..".
 func folderEntries(_ path: String) throws -> [String] {
-    guard let folder = opendir(path) else { throw systemError("folder cannot be read", at: path, code: errno) }
+    guard let folder = opendir(path) else { throw systemError("the folder cannot be read", at: path, code: errno) }
     defer { closedir(folder) }
     var names: [String] = []
     while let entry = readdir(folder) {

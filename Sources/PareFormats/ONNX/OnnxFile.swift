@@ -36,7 +36,7 @@ final class OnnxFile {
         }
         guard let graphField, version > 0 else {
             throw PareError(
-                .format, "is not an ONNX model", at: file.path,
+                .format, "the file is not an ONNX model", at: file.path,
                 found: graphField == nil ? "no graph" : "no IR version", expected: "a ModelProto",
                 hint: "a model in another format may have the wrong extension")
         }
@@ -75,7 +75,7 @@ final class OnnxFile {
         guard let version = opsets[""] else {
             // A model made of other domains alone is fine; one without any is not a model.
             if !opsets.isEmpty { return }
-            throw PareError(.format, "names no operator set", at: file.path, expected: "opset_import")
+            throw PareError(.format, "the file names no operator set", at: file.path, expected: "opset_import")
         }
         guard OnnxFile.opsets.contains(version) else {
             throw PareError(

@@ -42,7 +42,7 @@ final class HuggingFaceFolder {
         let path = Path.join(path, "config.json")
         guard names.contains("config.json") else {
             throw PareError(
-                .missing, "is not a model folder", at: self.path, found: "no config.json",
+                .missing, "the folder is not a model", at: self.path, found: "no config.json",
                 hint: "open the .safetensors file itself")
         }
         let file = try MappedFile(path: path)

@@ -32,7 +32,7 @@ struct SafetensorsHeader {
         let text = UnsafeRawBufferPointer(rebasing: file.bytes[8..<dataStart])
         guard text.first == UInt8(ascii: "{") else {
             throw PareError(
-                .format, "is not a safetensors file", at: "\(file.path): byte 8",
+                .format, "the file is not a safetensors file", at: "\(file.path): byte 8",
                 found: text.first.map { String.hexadecimal($0) } ?? "nothing", expected: "a JSON object")
         }
         let root = try JSONParser.parse(text, file: file.path, origin: 8)
@@ -62,7 +62,7 @@ struct SafetensorsHeader {
         }
         guard length <= UInt64(file.count - 8) else {
             throw PareError(
-                .format, "is cut short inside the header", at: "\(file.path): byte \(file.count)",
+                .format, "the file is cut short inside the header", at: "\(file.path): byte \(file.count)",
                 found: "\(file.count - 8) bytes of it", expected: "\(length) bytes",
                 hint: "the file may not have been downloaded completely")
         }
@@ -97,7 +97,7 @@ struct SafetensorsHeader {
         else { throw wrong(label, member.value["data_offsets"] ?? member.value, "two ascending data_offsets") }
         guard end <= file.count - dataStart else {
             throw PareError(
-                .format, "is cut short: the data of a tensor ends behind the file",
+                .format, "the file is cut short: the data of a tensor ends behind the file",
                 at: "\(file.path): \(label) at byte \(member.range.lowerBound)", found: "data_offsets up to \(end)",
                 expected: "at most \(file.count - dataStart)", hint: "the file may not have been downloaded completely")
         }

@@ -17,7 +17,7 @@ final class ShardedSafetensors {
         self.index = index
         root = try JSONParser.parse(index.bytes, file: index.path)
         guard let map = root["weight_map"]?.members else {
-            throw PareError(.format, "is not an index of shards", at: index.path, expected: "an object \"weight_map\"")
+            throw PareError(.format, "the file is not an index of shards", at: index.path, expected: "an object \"weight_map\"")
         }
         metadataMember = root.members?.first { $0.name == "metadata" }
         metadata = (metadataMember?.value.members ?? []).map { member in

@@ -96,7 +96,8 @@ private final class MetricSession {
             rows?.pointee = Int64(matrix.rows)
             cols?.pointee = Int64(matrix.cols)
             rowStride?.pointee = Int64(matrix.rowStride)
-            colStride?.pointee = Int64(matrix.inputStride)
+            // Inputs and kernel positions of a row lie in one run unless inputs are stored first, and then there is no kernel.
+            colStride?.pointee = Int64(matrix.kernel > 1 ? 1 : matrix.inputStride)
             return 1
         }
         request.pointee.emit = { me, index, name, value, unit in
@@ -154,7 +155,7 @@ private final class MetricSession {
     private func matrix(_ index: Int) -> MatrixLayout? {
         guard analysed.model.parameters.indices.contains(index) else { return nil }
         let parameter = analysed.model.parameters[index]
-        guard parameter.shape.count == 2 else { return nil }
+        guard parameter.shape.count >= 2, parameter.layout == .outFirst || parameter.shape.count == 2 else { return nil }
         return try? MatrixLayout(shape: parameter.shape, layout: parameter.layout)
     }
 }

@@ -56,7 +56,12 @@ public final class AnalysedModel {
         let parameter = model.parameters[index]
         guard parameter.role == .weight || parameter.role == .embedding else { return nil }
         guard model.graph != nil else { return parameter.shape.count == 2 && parameter.role == .weight ? parameter.count : nil }
-        return uses[index]?.node.flatMap { nodeMacs[$0] }
+        guard let node = uses[index]?.node, let macs = nodeMacs[node] else { return nil }
+        // A recurrent node has two weights: each carries its part.
+        let shares = uses.indices.filter { uses[$0]?.node == node && uses[$0]?.role == parameter.role }
+        guard shares.count > 1 else { return macs }
+        let elements = shares.reduce(0) { $0 + model.parameters[$1].count }
+        return elements == 0 ? macs : Int((Double(macs) * Double(parameter.count) / Double(elements)).rounded())
     }
 
     /// Shape as [out, in / groups, kernel …], whatever the file's layout.
