@@ -9,7 +9,7 @@ struct Pare: ParsableCommand {
         abstract: "Prune neural networks: choose what to remove, by plugins.",
         discussion: ExitStatus.help,
         version: "pare \(Context.version)",
-        subcommands: [Plugins.self, Inspect.self, Prune.self, Apply.self, Diff.self])
+        subcommands: [Plugins.self, Inspect.self, Prune.self, Apply.self, Diff.self, Validate.self])
 }
 
 @main
