@@ -31,7 +31,7 @@ static int32_t score(pare_instance *self, const pare_score_request *request, par
     float *out = (float *)((char *)scores->data + scores->byte_offset);
 
     /* Any dtype, any strides: the host converts. Units are single elements (see `granularities`), in row-major order. */
-    int32_t status = me->vector->read_abs_f32(weight, 0, count, out, error);
+    int32_t status = me->vector->read_abs_f32(me->host, weight, 0, count, out, error);
     if (status != PARE_OK) return status;
 
     int64_t rows = weight->ndim > 0 ? weight->shape[0] : 1, length = count / rows;
@@ -111,8 +111,9 @@ static const pare_factory factory = {
 
 /* ---- the module and the one exported function ---- */
 
-static const pare_factory *get_factory(const char *kind)
+static const pare_factory *get_factory(const pare_module *self, const char *kind)
 {
+    (void)self;
     return strcmp(kind, PARE_KIND_CRITERION) == 0 ? &factory : NULL;
 }
 

@@ -34,7 +34,7 @@ int main(void)
 
     pare_model *model = NULL;
     int32_t status = pare_model_open(context, "/nowhere/model.onnx", &model, &error);
-    expect("a file that is not there", PARE_E_IO, status, &error);
+    expect("a file that is not there", PARE_E_NOT_FOUND, status, &error);
 
     pare_plugin_info info = {.struct_size = sizeof info};
     status = pare_plugin_find(context, PARE_KIND_CRITERION, "magnitud", &info, &error);

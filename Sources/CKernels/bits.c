@@ -1,6 +1,17 @@
 /* What needs one version only: bit ranges and keys. */
 #include "kernels.h"
 
+uint64_t ck_packed_lanes[256];
+
+/* Here, not beside its use: what runs at load must suit any processor. */
+__attribute__((constructor)) static void fill_packed_lanes(void) {
+    for (unsigned bits = 0; bits < 256; bits++) {
+        unsigned at = 0;
+        for (unsigned lane = 0; lane < 8; lane++)
+            if (bits >> lane & 1) ck_packed_lanes[bits] |= (uint64_t)lane << 8 * at++;
+    }
+}
+
 int32_t ck_key_f32(float x) { return key_of_bits32(bits_of_f32(x)); }
 int64_t ck_key_f64(double x) { return key_of_bits64(bits_of_f64(x)); }
 

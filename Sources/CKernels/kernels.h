@@ -43,6 +43,9 @@
     result ck_##name##_avx2 parameters;
 CK_KERNELS(CK_DECLARE)
 
+/* Which lanes of a vector of eight a byte of bits selects, one index per byte from the lowest on. */
+extern uint64_t ck_packed_lanes[256];
+
 /* Elements in memory that may be unaligned. */
 typedef float f32u __attribute__((aligned(1), may_alias));
 typedef double f64u __attribute__((aligned(1), may_alias));

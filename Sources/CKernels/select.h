@@ -41,6 +41,7 @@ static inline unsigned sum_avx2(__m256i v) {
 
 size_t CK_NAME(tally_f32)(const float *x, size_t n, int32_t lo, int32_t hi, int32_t *list, size_t capacity, ck_tally *tally) {
     size_t written = 0;
+    if (!list) capacity = 0;
 #ifdef CK_AVX2
     const __m256i vlo = _mm256_set1_epi32(lo), vhi = _mm256_set1_epi32(hi);
     const __m256i magnitude = _mm256_set1_epi32(0x7fffffff), infinite = _mm256_set1_epi32(0x7f800000);
@@ -49,22 +50,27 @@ size_t CK_NAME(tally_f32)(const float *x, size_t n, int32_t lo, int32_t hi, int3
     /* The 32-bit lane counters cannot overflow: callers pass chunks, and a longer n is taken in pieces. */
     const size_t limit = n < (size_t)1 << 30 ? n : (size_t)1 << 30;
     for (; i + 32 <= limit; i += 32) {
-        __m256i out[4];
+        __m256i out[4], keys[4];
         for (int v = 0; v < 4; v++) {
             const __m256i u = _mm256_loadu_si256((const __m256i *)(x + i + 8 * v));
-            const __m256i k = keys_avx2(x + i + 8 * v);
-            const __m256i b = _mm256_cmpgt_epi32(vlo, k), a = _mm256_cmpgt_epi32(k, vhi);
+            keys[v] = keys_avx2(x + i + 8 * v);
+            const __m256i b = _mm256_cmpgt_epi32(vlo, keys[v]), a = _mm256_cmpgt_epi32(keys[v], vhi);
             below = _mm256_sub_epi32(below, b), above = _mm256_sub_epi32(above, a);
             nan = _mm256_or_si256(nan, _mm256_cmpgt_epi32(_mm256_and_si256(u, magnitude), infinite));
             out[v] = _mm256_or_si256(b, a);
         }
-        if (!list) continue;
-        const __m256i all = _mm256_and_si256(_mm256_and_si256(out[0], out[1]), _mm256_and_si256(out[2], out[3]));
-        if (_mm256_movemask_epi8(all) == -1) continue;
-        unsigned hits = 0;
-        for (int v = 0; v < 4; v++) hits |= (~(unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(out[v])) & 0xff) << 8 * v;
-        for (; hits && written < capacity; hits &= hits - 1)
-            list[written++] = key_of_bits32(bits_of_f32(x[i + (size_t)__builtin_ctz(hits)]));
+        if (written == capacity) continue;
+        for (int v = 0; v < 4; v++) {
+            unsigned hits = ~(unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(out[v])) & 0xff;
+            if (capacity - written >= 8) { /* all eight are stored, only the hits stay: a branch would be a coin toss */
+                const __m256i lanes = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)ck_packed_lanes[hits]));
+                _mm256_storeu_si256((__m256i *)(list + written), _mm256_permutevar8x32_epi32(keys[v], lanes));
+                written += (size_t)__builtin_popcount(hits);
+            } else {
+                for (; hits && written < capacity; hits &= hits - 1)
+                    list[written++] = key_of_bits32(bits_of_f32(x[i + 8 * (size_t)v + (size_t)__builtin_ctz(hits)]));
+            }
+        }
     }
     const unsigned fewer = sum_avx2(below), more = sum_avx2(above);
     tally->below += fewer, tally->inside += i - fewer - more;

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "include/CShim.h"
 #include <dlfcn.h>
+#include <link.h>
 #include <errno.h>
 #include <fcntl.h>
 #ifdef __GLIBC__
@@ -17,7 +18,10 @@
 
 const char *cshim_image_path(const void *address) {
     Dl_info info;
-    return dladdr(address, &info) ? info.dli_fname : NULL;
+    struct link_map *map = NULL;
+    if (!dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP)) return NULL;
+    /* The program itself goes by argv[0], which is no path when it was found through PATH. */
+    return map && map->l_name[0] == '\0' ? "/proc/self/exe" : info.dli_fname;
 }
 
 int cshim_errno(void) { return errno; }

@@ -23,8 +23,8 @@ extension Model {
         switch try FileKind.of(file) {
         case .onnx: return try openOnnx(file)
         case .npy: return try openNpy(file)
-        case .index: return try openSharded(file)
-        case .safetensors: return try openSafetensors(file)
+        case .index: return openTensors(file.path, .sharded, try ShardedSafetensors(file))
+        case .safetensors: return openTensors(file.path, .safetensors, try SafetensorsFile(file))
         }
     }
 
@@ -50,39 +50,20 @@ extension Model {
             metadata: onnx.metadata.map { ($0.key, $0.value) }, carried: carried, container: onnx)
     }
 
-    private static func openSafetensors(_ file: MappedFile) throws -> Model {
-        let opened = try SafetensorsFile(file)
-        let parameters = opened.parameters()
-        ParameterNames.classify(parameters)
+    private static func openTensors(
+        _ path: String, _ format: ModelFormat, _ weights: any TensorContainer, in folder: HuggingFaceFolder? = nil
+    ) -> Model {
+        let parameters = weights.parameters()
+        ParameterNames.classify(
+            parameters, modelType: folder?.modelType ?? "", tiesEmbeddings: folder?.tiesEmbeddings ?? false)
         return Model(
-            path: file.path, format: .safetensors, parameters: parameters, metadata: opened.header.metadata,
-            carried: opened.carried(), container: opened)
-    }
-
-    private static func openSharded(_ file: MappedFile) throws -> Model {
-        let opened = try ShardedSafetensors(file)
-        let parameters = opened.parameters()
-        ParameterNames.classify(parameters)
-        return Model(
-            path: file.path, format: .sharded, parameters: parameters,
-            metadata: opened.metadata.map { ($0.key, $0.value) }, carried: opened.carried(), container: opened)
+            path: path, format: format, parameters: parameters, metadata: weights.metadataEntries,
+            carried: weights.carried(), container: folder ?? weights)
     }
 
     private static func openFolder(_ path: String) throws -> Model {
         let folder = try HuggingFaceFolder(path)
-        let inner: Model
-        if let sharded = folder.weights as? ShardedSafetensors {
-            inner = try openSharded(sharded.index)
-        } else if let single = folder.weights as? SafetensorsFile {
-            inner = try openSafetensors(single.header.file)
-        } else {
-            throw PareError(.internal, "a folder has weights of an unknown kind", at: path)
-        }
-        ParameterNames.classify(
-            inner.parameters, modelType: folder.modelType, tiesEmbeddings: folder.tiesEmbeddings)
-        return Model(
-            path: path, format: .huggingFace, parameters: inner.parameters, metadata: inner.metadata,
-            carried: inner.carried, container: folder)
+        return openTensors(path, .huggingFace, folder.weights, in: folder)
     }
 
     private static func openNpy(_ file: MappedFile) throws -> Model {

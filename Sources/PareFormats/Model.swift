@@ -40,6 +40,14 @@ protocol Container: AnyObject {
     func plan(_ model: Model, _ target: SaveTarget) throws -> SavePlan
 }
 
+/// A container of named tensors and nothing more.
+protocol TensorContainer: Container {
+    /// New objects at every call.
+    func parameters() -> [Parameter]
+    func carried() -> [CarriedTensor]
+    var metadataEntries: [(key: String, value: String)] { get }
+}
+
 /// A model: named parameters, and a graph where the format has one.
 ///
 /// Opening maps the file and reads its header only; saving streams. The file that was opened is never written.

@@ -90,6 +90,14 @@ public final class Parameter {
         return view(masked?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
+    /// Let the mapped pages of some elements go from this process, so that reading a large model does not keep it in memory.
+    /// They come back when touched. Small files are left alone: taking pages back costs more than they do.
+    public func releasePages(_ elements: Range<Int>) {
+        guard replacement == nil, case .mapped(let file, let range) = stored, file.count >= 1 << 25 else { return }
+        let size = dtype.size
+        file.releasePages(range.lowerBound + elements.lowerBound * size..<range.lowerBound + elements.upperBound * size)
+    }
+
     /// Forget the copy that `currentView` made, to save memory; views of it end.
     public func dropCopies() { masked = nil }
 

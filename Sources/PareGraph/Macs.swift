@@ -66,7 +66,7 @@ extension Graph {
             totals.macs &+= count
         }
         let fixed: Set<ParameterRole> = [.normMean, .normVariance, .constant]
-        for (use, value) in zip(analyseParameters(self), initializers) where !fixed.contains(use.role) {
+        for (use, value) in zip(analyseParameters(self), initializers) where !fixed.contains(use.role) && values.indices.contains(value) {
             totals.parameters &+= MacRule.size(values[value].shape) ?? 0
         }
         return totals

@@ -29,23 +29,12 @@ public struct Glue {
 ///     @_cdecl("pare_plugin_entry")
 ///     public func entry(_ major: UInt32, _ minor: UInt32) -> UnsafePointer<pare_module>? { module.pointer }
 public final class Module: Sendable {
-    /// NULL for a second module in one library: `get_factory` is handed nothing to tell them apart.
-    public var pointer: UnsafePointer<pare_module>? { Module.tables.map { $0.owner === self ? $0.module : nil } ?? nil }
-
-    private struct Tables {
-        let owner: Module
-        let module: UnsafePointer<pare_module>
-        let factories: [(kind: String, table: UnsafePointer<pare_factory>)]
-    }
-
-    /// Written once, by the first module, under the lazy initialisation of the library's `module` constant.
-    nonisolated(unsafe) private static var tables: Tables?
+    nonisolated(unsafe) public let pointer: UnsafePointer<pare_module>
 
     public init(
         id: String, version: String = "1.0.0", license: String, minHostMinor: UInt32 = 0,
         plugins: [any Plugin.Type]
     ) {
-        guard Module.tables == nil else { return }
         var table = pare_module()
         table.magic = PARE_MODULE_MAGIC
         table.struct_size = UInt32(MemoryLayout<pare_module>.size)
@@ -55,13 +44,13 @@ public final class Module: Sendable {
         table.id = Immortal.text(id)
         table.version = Immortal.text(version)
         table.license = Immortal.text(license)
-        table.get_factory = { kind in
-            guard let kind else { return nil }
+        table.user = Unmanaged.passRetained(Factories(Module.factories(of: plugins, license: license))).toOpaque()
+        table.get_factory = { me, kind in
+            guard let user = me?.pointee.user, let kind else { return nil }
             let wanted = text(kind)
-            return Module.tables?.factories.first { $0.kind == wanted }?.table
+            return Unmanaged<Factories>.fromOpaque(user).takeUnretainedValue().tables.first { $0.kind == wanted }?.table
         }
-        Module.tables = Tables(
-            owner: self, module: Immortal.value(table), factories: Module.factories(of: plugins, license: license))
+        pointer = Immortal.value(table)
     }
 
     private static func factories(
@@ -76,6 +65,13 @@ public final class Module: Sendable {
         }
         return kinds.map { ($0, Factory(kind: $0, entries: members[$0] ?? []).makeImmortal()) }
     }
+}
+
+/// What a module's `user` points to.
+private final class Factories {
+    let tables: [(kind: String, table: UnsafePointer<pare_factory>)]
+
+    init(_ tables: [(kind: String, table: UnsafePointer<pare_factory>)]) { self.tables = tables }
 }
 
 /// Plugins of one kind.

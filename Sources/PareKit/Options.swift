@@ -189,4 +189,3 @@ public struct OptionValues {
         PluginError(PARE_E_PLUGIN_FAULT, "the plugin reads an option that its schema lacks", at: key, expected: type)
     }
 }
-

@@ -34,18 +34,18 @@ public struct VectorService {
     /// Elements first … first + out.count - 1 in row-major order, as float32.
     public func readFloat32(_ tensor: Tensor, first: Int = 0, into out: UnsafeMutableBufferPointer<Float>) throws {
         let read = try require(try table().read_f32, "read_f32")
-        try asking("reading") { read(tensor.pointer, Int64(first), Int64(out.count), out.baseAddress, $0) }
+        try asking("reading") { read(host.pointer, tensor.pointer, Int64(first), Int64(out.count), out.baseAddress, $0) }
     }
 
     public func readFloat64(_ tensor: Tensor, first: Int = 0, into out: UnsafeMutableBufferPointer<Double>) throws {
         let read = try require(try table().read_f64, "read_f64")
-        try asking("reading") { read(tensor.pointer, Int64(first), Int64(out.count), out.baseAddress, $0) }
+        try asking("reading") { read(host.pointer, tensor.pointer, Int64(first), Int64(out.count), out.baseAddress, $0) }
     }
 
     /// |x| of the same elements: the hot path of magnitude.
     public func readAbsFloat32(_ tensor: Tensor, first: Int = 0, into out: UnsafeMutableBufferPointer<Float>) throws {
         let read = try require(try table().read_abs_f32, "read_abs_f32")
-        try asking("reading") { read(tensor.pointer, Int64(first), Int64(out.count), out.baseAddress, $0) }
+        try asking("reading") { read(host.pointer, tensor.pointer, Int64(first), Int64(out.count), out.baseAddress, $0) }
     }
 
     /// Reduce the trailing axes of each unit, accumulated in float64. `out` holds one number per unit.

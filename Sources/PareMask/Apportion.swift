@@ -1,10 +1,10 @@
 /// Divides `total` whole units in proportion to `quotas` by largest remainders (Hamilton's method), no share above its
 /// capacity.
 ///
-/// Each share starts at the whole part of its quota, cut to its capacity; what is left goes one by one to the largest fractions,
-/// the lowest index first on ties, and then round after round to whoever has room. If the whole parts are already too
-/// many, the smallest fractions give back first, the highest index first on ties. The sum is exactly `total` if the
-/// capacities allow it, else their sum. Quotas that are negative or not finite count as 0.
+/// Each share starts at the whole part of its quota, cut to its capacity; what is left goes one by one to the largest
+/// fractions, the lowest index first on ties, and then round after round to whoever has room. If the whole parts are
+/// already too many, the smallest fractions give back first, the highest index first on ties. The sum is exactly
+/// `total` if the capacities allow it, else their sum. Quotas that are negative or not finite count as 0.
 public func apportion(total: Int, quotas: [Double], capacities: [Int]) -> [Int] {
     let count = min(quotas.count, capacities.count)
     let room = capacities.prefix(count).map { max(0, $0) }
@@ -23,7 +23,8 @@ public func apportion(total: Int, quotas: [Double], capacities: [Int]) -> [Int] 
     return shares
 }
 
-/// Gives or takes back one at a time; each round visits every index once, and rounds are made in bulk while all take part.
+/// Gives or takes back one at a time; each round visits every index once, and rounds are made in bulk while all take
+/// part.
 private func distribute(_ left: inout Int, _ order: [Int], _ shares: inout [Int], _ room: [Int]) {
     while left != 0 {
         let gives = left > 0

@@ -4,7 +4,8 @@ import PareTensor
 /// Checking masks against a pattern and changing their granularity.
 extension UnitGrid {
     /// Number of units that break the pattern: neither all kept nor all removed; for N:M, groups in which other than n
-    /// elements are kept (`exact`) or more than n (`exact` false: data may hold zeros of its own). 0 for single elements.
+    /// elements are kept (`exact`) or more than n (`exact` false: data may hold zeros of its own). 0 for single
+    /// elements.
     /// - Throws: `.shape` unless the mask has the grid's shape.
     public func violations(in mask: Mask, exact: Bool = true) throws -> Int {
         try mask.checkShape(shape)

@@ -36,7 +36,8 @@ extension UnitGrid {
                 .shape, "wrong number of scores", found: "\(scores.unitCount)", expected: "\(units), one per element")
         }
         return try scores.isFloat64
-            ? selectNM(Double.self, CK_NM_SCORE64, scores, threads) : selectNM(Float.self, CK_NM_SCORE32, scores, threads)
+            ? selectNM(Double.self, CK_NM_SCORE64, scores, threads)
+            : selectNM(Float.self, CK_NM_SCORE32, scores, threads)
     }
 
     private func selectNM<S: Score>(

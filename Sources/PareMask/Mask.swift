@@ -147,7 +147,8 @@ public final class Mask: @unchecked Sendable {
 
     private static func checkBytes(_ view: TensorView) throws {
         guard view.dtype == .bool || view.dtype == .uint8 else {
-            throw PareError(.dtype, "a mask is read from and written to bytes", found: view.dtype.name, expected: "bool or u8")
+            throw PareError(
+                .dtype, "a mask is read from and written to bytes", found: view.dtype.name, expected: "bool or u8")
         }
         try view.validate()
     }

@@ -118,8 +118,8 @@ extension Pattern: CustomStringConvertible {
 
     /// Reads RATIO | N:M | PATTERN[@RATIO] with PATTERN = element | block:HxW | row | column | channel.
     ///
-    /// A bare ratio means single elements. The ratio is the fraction removed, in [0, 1); nil where none is given and for
-    /// N:M, which fixes its own.
+    /// A bare ratio means single elements. The ratio is the fraction removed, in [0, 1); nil where none is given and
+    /// for N:M, which fixes its own.
     /// - Throws: `.argument` with what was found and what is expected.
     public static func parse(_ text: String) throws -> (pattern: Pattern, sparsity: Double?) {
         let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)

@@ -35,8 +35,8 @@ final class ScoreScan<S: Score> {
         }
     }
 
-    /// Calls `body(task, scores, first, count)` for all chunks of the chosen tasks; chunks of one task in order, tasks at
-    /// the same time where their source allows it. `before` is asked once per task and cancels with false.
+    /// Calls `body(task, scores, first, count)` for all chunks of the chosen tasks; chunks of one task in order, tasks
+    /// at the same time where their source allows it. `before` is asked once per task and cancels with false.
     func run(
         _ chosen: [Int], _ threads: Threads, before: () -> Bool,
         _ body: (Int, UnsafePointer<S>, Int, Int) throws -> Void

@@ -9,8 +9,8 @@ public protocol ScoreSource: AnyObject {
     var isFloat64: Bool { get }
     /// Writes the scores of units `first ..< first + count`; `out` is aligned to 64 bytes and filled with NaN.
     func fill(first: Int, count: Int, into out: UnsafeMutableRawPointer) throws
-    /// `fill` may be called for disjoint ranges, and beside other sources' `fill`, at the same time. Sources that say no are
-    /// asked by one thread, one after another.
+    /// `fill` may be called for disjoint ranges, and beside other sources' `fill`, at the same time. Sources that say
+    /// no are asked by one thread, one after another.
     var isConcurrent: Bool { get }
     /// nil: any range may be asked for. Else ranges start at multiples of it and are this long, but for the last;
     /// `unitCount` means all at once.
@@ -76,7 +76,8 @@ protocol Score: BinaryFloatingPoint {
     static func key(_ score: Self) -> Key
     static func tally(
         _ scores: UnsafePointer<Self>, _ count: Int, _ bracket: ClosedRange<Key>, _ list: UnsafeMutablePointer<Key>?,
-        _ capacity: Int, _ tally: inout Tally) -> Int
+        _ capacity: Int, _ tally: inout Tally
+    ) -> Int
     static func histogram(
         _ scores: UnsafePointer<Self>, _ count: Int, _ bracket: ClosedRange<Key>, _ shift: Int,
         _ bins: UnsafeMutablePointer<UInt64>, _ tally: inout Tally)
@@ -85,7 +86,8 @@ protocol Score: BinaryFloatingPoint {
         _ bins: UnsafeMutablePointer<UInt64>)
     static func keep(
         _ scores: UnsafePointer<Self>, _ count: Int, above threshold: Key, ties: Bool,
-        _ words: UnsafeMutablePointer<UInt64>) -> Int
+        _ words: UnsafeMutablePointer<UInt64>
+    ) -> Int
     static func keepTies(
         _ scores: UnsafePointer<Self>, _ count: Int, at threshold: Key, first: Int,
         _ words: UnsafeMutablePointer<UInt64>)

@@ -6,7 +6,8 @@ import PareTensor
 final class Selector<S: Score> {
     typealias Key = S.Key
 
-    /// What one pass learnt: per task how many keys lie below the bracket, and the keys inside it (or only their number).
+    /// What one pass learnt: per task how many keys lie below the bracket, and the keys inside it (or only their
+    /// number).
     private struct Pass {
         var below: [Int]
         var inside: [Int]
@@ -15,7 +16,7 @@ final class Selector<S: Score> {
     }
 
     /// Keys up to this many are collected rather than counted in bins.
-    private static var listLimit: Int { 1 << 20 }
+    private let listLimit: Int
     private static var bins: Int { 1 << 16 }
     private static var everything: ClosedRange<Key> { S.key(-.infinity)...S.key(.infinity) }
 
@@ -26,8 +27,11 @@ final class Selector<S: Score> {
     private var passes = 0
     private var done = 0
 
-    init(_ sources: [any ScoreSource], _ threads: Threads, _ progress: ((Double) -> Bool)?) {
+    init(
+        _ sources: [any ScoreSource], _ threads: Threads, _ progress: ((Double) -> Bool)?, listLimit: Int = 1 << 20
+    ) {
         scan = ScoreScan(sources)
+        self.listLimit = listLimit
         self.threads = threads
         self.progress = progress
         pthread_mutex_init(lock, nil)
@@ -44,7 +48,7 @@ final class Selector<S: Score> {
         var bracket = Selector.everything
         var below = 0
         var inside = total
-        var guess = try total > Selector.listLimit ? sampledBracket(rank, of: total) : nil
+        var guess = try total > listLimit ? sampledBracket(rank, of: total) : nil
         while true {
             if let tried = guess {
                 guess = nil
@@ -65,7 +69,7 @@ final class Selector<S: Score> {
                     below = under
                     inside = within
                 }
-            } else if bracket.lowerBound == bracket.upperBound || inside <= max(Selector.listLimit, total / 32) {
+            } else if bracket.lowerBound == bracket.upperBound || inside <= max(listLimit, total / 32) {
                 return finish(k, bracket, try collect(bracket, limit: 1))
             } else {
                 (bracket, below, inside) = try narrow(bracket, below, rank)
@@ -164,7 +168,8 @@ final class Selector<S: Score> {
         return max(0, 64 - width.leadingZeroBitCount - bins.trailingZeroBitCount)
     }
 
-    /// The bin that holds a rank (counted from the bracket's start) as a bracket, what lies below it, and its own count.
+    /// The bin that holds a rank (counted from the bracket's start) as a bracket, what lies below it, and its own
+    /// count.
     private static func bin(
         of rank: Int, in counts: UnsafePointer<UInt64>, _ bracket: ClosedRange<Key>, _ shift: Int, _ below: Int
     ) -> (ClosedRange<Key>, Int, Int) {
@@ -202,15 +207,18 @@ final class Selector<S: Score> {
         return bracket.lowerBound
     }
 
-    /// A narrow bracket that very probably holds the rank, from 64 neighbours at each of up to 8192 places. Neighbours
-    /// resemble each other, so eight of them are taken for one. nil where sources cannot be asked for a few units.
+    /// A narrow bracket that very probably holds the rank, from 1024 neighbours at each of up to 1024 places: asking costs more
+    /// than scoring, so places are few. Neighbours resemble each other, so 32 of them are taken for one. nil where sources
+    /// cannot be asked for a few units.
     private func sampledBracket(_ rank: Int, of total: Int) throws -> ClosedRange<Key>? {
         guard scan.sources.allSatisfy({ $0.chunkLimit == nil && $0.isConcurrent }) else { return nil }
-        let run = 64
-        let places = min(8192, total / (run * 32))
-        let samples = UnsafeMutablePointer<S>.allocate(capacity: places * run)
+        let run = 1024
+        let places = min(1024, total / (run * 64))
+        guard places > 0 else { return nil }
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: places * run * MemoryLayout<S>.stride, alignment: 64)
+        defer { memory.deallocate() }
+        let samples = memory.bindMemory(to: S.self, capacity: places * run)
         samples.initialize(repeating: .nan, count: places * run)
-        defer { samples.deallocate() }
         var starts = [0]
         for source in scan.sources { starts.append(starts[starts.count - 1] + source.unitCount) }
         let sources = scan.sources
@@ -232,7 +240,7 @@ final class Selector<S: Score> {
         let keys = (0..<places * run).compactMap { samples[$0].isNaN ? nil : S.key(samples[$0]) }
         guard !keys.isEmpty else { return nil }
         let center = (Double(rank) + 0.5) / Double(total) * Double(keys.count)
-        let spread = 3 * (8 * center * (1 - center / Double(keys.count))).squareRoot() + 8
+        let spread = 3 * (32 * center * (1 - center / Double(keys.count))).squareRoot() + 8
         let low = Int(center - spread)
         let high = Int(center + spread)
         let all = Selector.everything

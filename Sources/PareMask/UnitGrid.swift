@@ -29,7 +29,8 @@ public struct UnitView {
 /// How a pattern divides one weight into units, and back from decisions about units to elements.
 ///
 /// Units are numbered row-major in the matrix: rows by output feature, columns by input feature and kernel position,
-/// channels by input feature, blocks row of blocks by row of blocks. Elements, and those of N:M, are numbered as stored.
+/// channels by input feature, blocks row of blocks by row of blocks. Elements, and those of N:M, are numbered as
+/// stored.
 public struct UnitGrid {
     public let shape: [Int]
     public let matrix: MatrixLayout

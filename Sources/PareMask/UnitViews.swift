@@ -15,11 +15,11 @@ final class OwnedMemory {
 extension UnitGrid {
     /// The stored weight, or anything of its shape and any strides, with units in front.
     ///
-    /// element, N:M  [all elements] where contiguous (unless `flat` is false), else as stored with every axis a unit axis
-    /// row           [out | in, kernel…]
-    /// column        [in, kernel… | out]
-    /// channel       [in | out, kernel…]
-    /// block         [out/h, columns/w | h, w], the columns' axes split where the strides allow it
+    /// - element, N:M: [all elements] where contiguous (unless `flat` is false), else as stored, every axis a unit axis
+    /// - row: [out | in, kernel…]
+    /// - column: [in, kernel… | out]
+    /// - channel: [in | out, kernel…]
+    /// - block: [out/h, columns/w | h, w], the columns' axes split where the strides allow it
     ///
     /// Nothing is copied but what strides cannot express: padded edges, and blocks across the kernel of a weight stored
     /// input first. Those come as float32 copies of the whole, zeros where elements are missing.
@@ -35,7 +35,8 @@ extension UnitGrid {
         switch pattern.granularity {
         case .element, .nm:
             guard flat, stored.isContiguous else { return UnitView(view: stored, unitAxes: count) }
-            return UnitView(view: TensorView(base: stored.base, dtype: stored.dtype, shape: [stored.count]), unitAxes: 1)
+            return UnitView(
+                view: TensorView(base: stored.base, dtype: stored.dtype, shape: [stored.count]), unitAxes: 1)
         case .row:
             return UnitView(view: atLeast(rowsFirst, axes: 1), unitAxes: 1)
         case .column:

@@ -68,7 +68,8 @@ extension TensorView {
     /// Address of the element `offset` elements away from the first; nil only for views without memory.
     func address(_ offset: Int) -> UnsafeMutableRawPointer? { base?.advanced(by: offset &* dtype.size) }
 
-    /// Checks what every reader relies on: as many strides as sizes, sizes that multiply without overflow, memory present.
+    /// Checks what every reader relies on: as many strides as sizes, sizes that multiply without overflow, memory
+    /// present.
     public func validate() throws {
         guard strides.count == shape.count, let count = checkedCount(shape, elementSize: dtype.size) else {
             throw PareError(

@@ -1,7 +1,7 @@
 @preconcurrency import Glibc
 
-/// Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3"
-/// (SC 2011): a keyed bijection of the counter, so any draw can be had without those before it.
+/// Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as 1,
+/// 2, 3" (SC 2011): a keyed bijection of the counter, so any draw can be had without those before it.
 public enum Philox {
     /// The block of four words at `counter` under `key`.
     public static func block(counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
@@ -21,8 +21,8 @@ public enum Philox {
 
 /// Random numbers by (seed, stream, index): the same for every order of asking, thread and machine.
 ///
-/// The seed is Philox's key, the stream the upper half of its counter. A block gives four uniform or normal numbers or two
-/// 64-bit ones, so the three kinds are independent only across streams.
+/// The seed is Philox's key, the stream the upper half of its counter. A block gives four uniform or normal numbers or
+/// two 64-bit ones, so the three kinds are independent only across streams.
 public struct RandomStream: Sendable {
     public let seed: UInt64
     public let stream: UInt64
@@ -44,7 +44,9 @@ public struct RandomStream: Sendable {
         draw(first, count) { words in
             let values = words &>> 8
             return SIMD4<Float>(Float(values[0]), Float(values[1]), Float(values[2]), Float(values[3])) * 0x1p-24
-        } store: { out[$0] = $1 }
+        } store: {
+            out[$0] = $1
+        }
     }
 
     /// Draws `first ..< first + count` of the standard normal distribution (Box and Muller, 1958), computed in float64.
@@ -53,7 +55,9 @@ public struct RandomStream: Sendable {
             let a = pair(words[0], words[1])
             let b = pair(words[2], words[3])
             return SIMD4(a.0, a.1, b.0, b.1)
-        } store: { out[$0] = $1 }
+        } store: {
+            out[$0] = $1
+        }
     }
 
     /// Draws `first ..< first + count` of 64 bits each.

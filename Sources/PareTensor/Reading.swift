@@ -1,7 +1,7 @@
 import CKernels
 
-/// Elements by row-major position, converted, from any dtype and any strides. Contiguous views and runs along the innermost
-/// axis go at memory speed; nothing is allocated for them.
+/// Elements by row-major position, converted, from any dtype and any strides. Contiguous views and runs along the
+/// innermost axis go at memory speed; nothing is allocated for them.
 extension TensorView {
     /// Elements `first ..< first + count` as float32. `out` holds `count` floats.
     /// - Throws: `.argument` for a range outside the view, `.shape` for a malformed one.

@@ -3,9 +3,9 @@ import CKernels
 
 /// A fixed set of worker threads for data-parallel loops.
 ///
-/// Workers are made on the first loop that can use them and block between loops; a pool of one never makes any. One loop
-/// runs at a time: a loop started inside another, or from a second thread meanwhile, runs on its caller alone. In a child
-/// process after fork, where no workers exist, every loop does.
+/// Workers are made on the first loop that can use them and block between loops; a pool of one never makes any. One
+/// loop runs at a time: a loop started inside another, or from a second thread meanwhile, runs on its caller alone. In
+/// a child process after fork, where no workers exist, every loop does.
 public final class Threads: @unchecked Sendable {
     /// Threads that take part in a loop, the caller included; ≥ 1.
     public let count: Int
@@ -21,8 +21,8 @@ public final class Threads: @unchecked Sendable {
     private var active = 0
     private var isStopping = false
 
-    /// What the threads of one loop share; lives in the caller's stack frame. The body is reached through a pointer so that no
-    /// worker keeps a reference to it beyond `run`.
+    /// What the threads of one loop share; lives in the caller's stack frame. The body is reached through a pointer so
+    /// that no worker keeps a reference to it beyond `run`.
     private struct Loop {
         let next: UnsafeMutablePointer<Int64>
         let count: Int
@@ -65,7 +65,8 @@ public final class Threads: @unchecked Sendable {
     /// Processors in this process's affinity mask.
     public static var processors: Int { Int(ck_processors()) }
 
-    /// Runs `body(i)` for every `0 ≤ i < count`, in any order, on up to `self.count` threads; returns when all are done.
+    /// Runs `body(i)` for every `0 ≤ i < count`, in any order, on up to `self.count` threads; returns when all are
+    /// done.
     public func parallelFor(_ count: Int, _ body: (Int) -> Void) {
         guard count > 0 else { return }
         if self.count == 1 || count == 1 || ck_parallel_depth().pointee > 0 || !begin(count, body) {
@@ -73,8 +74,8 @@ public final class Threads: @unchecked Sendable {
         }
     }
 
-    /// The same for bodies that can fail. Throws the error of the lowest index that failed, whatever the number of threads;
-    /// higher indices may then be skipped.
+    /// The same for bodies that can fail. Throws the error of the lowest index that failed, whatever the number of
+    /// threads; higher indices may then be skipped.
     public func tryParallelFor(_ count: Int, _ body: (Int) throws -> Void) throws {
         var failed = Int64.max
         var failure: (any Error)?

@@ -9,7 +9,9 @@ struct Pare: ParsableCommand {
         abstract: "Prune neural networks: choose what to remove, by plugins.",
         discussion: ExitStatus.help,
         version: "pare \(Context.version)",
-        subcommands: [Plugins.self, Inspect.self, Prune.self, Apply.self, Diff.self, Validate.self])
+        subcommands: [
+            Plugins.self, Inspect.self, Prune.self, Apply.self, Diff.self, Measure.self, Validate.self,
+        ])
 }
 
 @main
@@ -42,7 +44,8 @@ enum Main {
             do { try Console.print(message + "\n") } catch { return show(error) }
             return ExitStatus.done
         }
-        Console.printError(ErrorText.usage(message: message, full: Pare.fullMessage(for: error), style))
+        let typo = SubcommandTypo.hint(Array(CommandLine.arguments.dropFirst()), under: Pare.self)
+        Console.printError(ErrorText.usage(message: message, full: Pare.fullMessage(for: error), hint: typo, style))
         return ExitStatus.usage
     }
 }

@@ -1,8 +1,8 @@
+@preconcurrency import Glibc
 import PareMask
 import PareTensor
 import Testing
 
-@preconcurrency import Glibc
 @testable import PareFormats
 
 /// A folder of its own for one test; goes with the object.
@@ -11,7 +11,8 @@ final class Scratch {
 
     init() throws {
         var template = Array("/tmp/pare-tests-XXXXXX".utf8CString)
-        path = template.withUnsafeMutableBufferPointer { String(cString: mkdtemp($0.baseAddress!)) }
+        path = template.withUnsafeMutableBufferPointer { $0.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) } ?? "" }
+        try #require(!path.isEmpty)
     }
 
     deinit { Scratch.remove(path) }
@@ -20,7 +21,7 @@ final class Scratch {
 
     @discardableResult
     func write(_ name: String, _ bytes: [UInt8]) throws -> String {
-        let file = fopen(self(name), "w")!
+        let file = try #require(fopen(self(name), "w"))
         #expect(fwrite(bytes, 1, bytes.count, file) == bytes.count)
         fclose(file)
         return self(name)

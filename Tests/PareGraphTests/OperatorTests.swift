@@ -11,22 +11,14 @@ import Testing
 
     @Test(arguments: fixtureLines())
     func matchesOnnx(_ line: String) throws {
-        let parts = line.split(separator: "|", omittingEmptySubsequences: false).map { words($0) }
-        try #require(parts.count == 4)
-        let op = parts[0][0]
-        let builder = GraphBuilder(opset: try #require(Int(parts[0][1])))
-        var inputs: [String] = []
-        for (slot, text) in parts[1].enumerated() {
-            inputs.append(text == "-" ? "" : "x\(slot)")
-            if let tensor = SampleTensor(text) { tensor.add(to: builder, as: "x\(slot)") }
-        }
-        let outputs = parts[3].indices.map { "y\($0)" }
-        builder.node(op, inputs, outputs, parts[2].map { attribute($0) })
+        let parts = line.split(separator: "|", omittingEmptySubsequences: false)
+        let builder = try #require(sampleGraph(parts))
+        let op = builder.graph.nodes[0].op
         let notes = builder.graph.inferShapes()
         #expect(notes.isEmpty)
-        for (name, text) in zip(outputs, parts[3]) {
+        for (slot, text) in words(parts[3]).enumerated() {
             let wanted = try #require(SampleTensor(text))
-            let value = builder[name]
+            let value = builder["y\(slot)"]
             #expect(value.dtype == wanted.dtype)
             let shape = try #require(value.shape)
             try #require(shape.count == wanted.shape.count)
@@ -45,6 +37,19 @@ import Testing
 }
 
 private func words(_ text: Substring) -> [String] { text.split(separator: " ").map(String.init) }
+
+/// The node of a line, already split at its bars; nil if the line is none.
+func sampleGraph(_ parts: [Substring]) -> GraphBuilder? {
+    guard parts.count == 4, let op = words(parts[0]).first, let opset = Int(words(parts[0])[1]) else { return nil }
+    let builder = GraphBuilder(opset: opset)
+    var inputs: [String] = []
+    for (slot, text) in words(parts[1]).enumerated() {
+        inputs.append(text == "-" ? "" : "x\(slot)")
+        SampleTensor(text)?.add(to: builder, as: "x\(slot)")
+    }
+    builder.node(op, inputs, words(parts[3]).indices.map { "y\($0)" }, words(parts[2]).map { attribute($0) })
+    return builder
+}
 
 /// `type[sizes]{contents}` of the fixture.
 struct SampleTensor {
@@ -68,11 +73,17 @@ struct SampleTensor {
 
     func add(to builder: GraphBuilder, as name: String) {
         guard let numbers else {
-            builder.input(name, shape, dtype)
+            builder.input(name, shape.map { ($0.value ?? 0) < 0 ? .unknown : $0 }, dtype)
             return
         }
         let sizes = shape.compactMap(\.value)
-        builder.weight(name, sizes, dtype, integers: numbers.map { Int(exactly: $0) ?? Int(clamping: Int64($0)) })
+        // Contents that no longer fit (a mutated line) leave a plain input.
+        guard checkedCount(sizes) == numbers.count, sizes.count == shape.count else {
+            builder.input(name, shape.map { ($0.value ?? 0) < 0 ? .unknown : $0 }, dtype)
+            return
+        }
+        let whole = numbers.map { Int(exactly: $0.rounded(.towardZero)) ?? ($0 < 0 ? .min : .max) }
+        builder.weight(name, sizes, dtype, integers: whole)
         if dtype.isFloat {
             builder.graph.values[builder.index(name)].constant = floats(numbers.map { Float($0) }, dtype, sizes)
         }

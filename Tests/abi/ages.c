@@ -122,8 +122,9 @@ static const factory_later factory = {
     .later = {~0ull},
 };
 
-static const pare_factory *get_factory(const char *kind)
+static const pare_factory *get_factory(const pare_module *self, const char *kind)
 {
+    (void)self;
     return strcmp(kind, PARE_KIND_CRITERION) == 0 ? &factory.now : NULL;
 }
 

@@ -227,11 +227,10 @@ static const pare_option_info mode_option = {
 static const pare_option_info *option(const pare_descriptor *self, uint32_t index)
 {
     (void)self;
-#if CASE_SCHEMA_NULL
-    return index == 0 ? &scale_option : NULL;
-#else
-    return index == 0 ? &scale_option : index == 1 ? &mode_option : NULL;
+#if !CASE_SCHEMA_NULL
+    if (index == 1) return &mode_option;
 #endif
+    return index == 0 ? &scale_option : NULL;
 }
 
 static const pare_descriptor descriptor = {
@@ -265,20 +264,16 @@ static const pare_descriptor descriptor = {
 };
 #if CASE_INSTANCE_DESCRIPTOR
 static const pare_descriptor other_descriptor = {
-    .struct_size = sizeof other_descriptor, .kind = PARE_KIND_CRITERION, .id = "org.example.other", .version = "1",
-    .summary = "", .source = "", .license = "", .option = option};
+    .struct_size = sizeof other_descriptor, .kind = PARE_KIND_CRITERION, .id = "org.example.other", .summary = ""};
 #endif
 
 static const pare_descriptor *describe(const pare_factory *self, uint32_t index)
 {
     (void)self;
-#if CASE_ID_DUPLICATE
-    return index <= 1 ? &descriptor : NULL;
-#elif CASE_DESCRIPTOR_PAST_END
-    return (void)index, &descriptor;
-#else
-    return index == 0 ? &descriptor : NULL;
+#if CASE_ID_DUPLICATE || CASE_DESCRIPTOR_PAST_END
+    if (index <= 1) return &descriptor;
 #endif
+    return index == 0 ? &descriptor : NULL;
 }
 
 static void destroy(pare_instance *self)
@@ -294,22 +289,21 @@ static int32_t create(const pare_factory *self, const pare_host *host, const cha
 #if !CASE_ID_UNKNOWN
     if (strcmp(id, descriptor.id) != 0) return PARE_E_NOT_FOUND;
 #endif
-#if CASE_INSTANCE_NULL
-    return PARE_OK;
-#endif
     state *me = calloc(1, sizeof *me);
     if (me == NULL) return PARE_E_MEMORY;
     *me = (state){.host = host, .scale = value_count > 0 ? values[0].number : 1};
     me->instance = (pare_instance){sizeof me->instance, 0, &descriptor, &criterion, me, destroy, NULL};
     me->vector = host->get_service(host, PARE_SERVICE_VECTOR);
     me->memory = host->get_service(host, PARE_SERVICE_MEMORY);
-    if (me->vector == NULL || me->memory == NULL) return free(me), PARE_E_UNSUPPORTED;
+    if (!me->vector || !me->memory) return free(me), PARE_E_UNSUPPORTED;
 #if CASE_OPTION_CRASH
     if (me->scale == scale_option.maximum) *(volatile int *)8 = 1;
 #elif CASE_LEAK_INSTANCE
     me->leaked = me->memory->allocate(host, 4096);
 #elif CASE_INSTANCE_DESCRIPTOR
     me->instance.descriptor = &other_descriptor;
+#elif CASE_INSTANCE_NULL
+    return free(me), PARE_OK;
 #elif CASE_INSTANCE_NULL_TABLE
     me->instance.table = NULL;
 #endif
@@ -334,8 +328,9 @@ static const pare_factory factory = {
 #endif
 };
 
-static const pare_factory *get_factory(const char *kind)
+static const pare_factory *get_factory(const pare_module *self, const char *kind)
 {
+    (void)self;
 #if CASE_FACTORY_ANY_KIND
     return (void)kind, &factory;
 #else
@@ -344,8 +339,9 @@ static const pare_factory *get_factory(const char *kind)
 }
 
 #if CASE_INIT_FAILS
-static int32_t init(const pare_host *host, pare_error *error)
+static int32_t init(const pare_module *self, const pare_host *host, pare_error *error)
 {
+    (void)self;
     (void)host;
     if (error != NULL) error->code = PARE_E_UNSUPPORTED, strcpy(error->message, "the fixture does not want to");
     return PARE_E_UNSUPPORTED;
@@ -387,7 +383,7 @@ static pare_module module = {
 #endif
 PARE_PLUGIN_EXPORT const pare_module *pare_plugin_entry(uint32_t host_major, uint32_t host_minor)
 {
-    (void)host_major, (void)host_minor, (void)get_factory;
+    (void)host_major, (void)host_minor;
 #if CASE_ENTRY_NULL
     return NULL;
 #elif CASE_ENTRY_CRASH

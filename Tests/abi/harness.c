@@ -12,6 +12,7 @@
  * Exit status: 0 fine, 1 the plugin refused (its message is printed), 2 usage, 3 the plugin broke its contract.
  */
 #define _POSIX_C_SOURCE 200809L
+#include "array.h"
 #include "host.h"
 #include <dlfcn.h>
 #include <time.h>
@@ -78,7 +79,7 @@ static const pare_module *load(const char *path)
         printf("broken: needs host minor %u, this host has %u\n", module->min_host_minor, PARE_ABI_MINOR);
         exit(3);
     }
-    if (module->get_factory("pare.nothing/9") != NULL) broken("a factory for an unknown kind");
+    if (module->get_factory(module, "pare.nothing/9") != NULL) broken("a factory for an unknown kind");
     return module;
 }
 
@@ -118,7 +119,7 @@ static void parse_value(const pare_option_info *info, const char *text, pare_val
 
 static pare_instance *create(const pare_module *module, const char *kind, const char *id, char **options, int option_count)
 {
-    const pare_factory *factory = module->get_factory(kind);
+    const pare_factory *factory = module->get_factory(module, kind);
     const pare_descriptor *descriptor = find(factory, id);
     if (descriptor == NULL) exit((printf("no %s of kind %s\n", id, kind), 2));
     pare_value values[MAX_OPTIONS];
@@ -151,7 +152,7 @@ static int list(const pare_module *module)
                                         PARE_KIND_RECIPE,    PARE_KIND_METRIC,    PARE_KIND_ESTIMATOR};
     printf("%s %s %s abi %u.%u\n", module->id, module->version, module->license, module->abi_major, module->abi_minor);
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-        const pare_factory *factory = module->get_factory(kinds[k]);
+        const pare_factory *factory = module->get_factory(module, kinds[k]);
         for (uint32_t i = 0; factory != NULL && i < factory->count; i++) {
             const pare_descriptor *d = factory->descriptor(factory, i);
             if (d == NULL) broken("NULL descriptor");
@@ -167,71 +168,6 @@ static int list(const pare_module *module)
         if (factory != NULL && factory->descriptor(factory, factory->count) != NULL) broken("a descriptor past the end");
     }
     return 0;
-}
-
-/* ---- arrays ---- */
-
-typedef struct array {
-    pare_tensor view;
-    int64_t shape[PARE_MAX_NDIM], strides[PARE_MAX_NDIM];
-    size_t bytes;
-} array;
-
-static uint16_t to_bfloat(double value)
-{
-    float narrow = (float)value;
-    uint32_t bits;
-    memcpy(&bits, &narrow, sizeof bits);
-    return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
-}
-
-static uint16_t to_half(double value) /* finite, in range; exact values only */
-{
-    int exponent;
-    double fraction = frexp(fabs(value), &exponent);
-    uint16_t sign = signbit(value) ? 0x8000 : 0;
-    if (value == 0) return sign;
-    if (exponent < -13) return (uint16_t)(sign | (uint16_t)nearbyint(ldexp(fabs(value), 24)));
-    return (uint16_t)(sign | ((exponent + 14) << 10) | ((uint16_t)nearbyint(ldexp(fraction, 11)) & 1023));
-}
-
-static void store(char *address, pare_dtype dtype, double value)
-{
-    float f = (float)value;
-    uint16_t h = dtype.code == PARE_TYPE_BFLOAT ? to_bfloat(value) : to_half(value);
-    uint8_t u = value != 0;
-    if (dtype.bits == 64) memcpy(address, &value, 8);
-    else if (dtype.bits == 32) memcpy(address, &f, 4);
-    else if (dtype.bits == 16) memcpy(address, &h, 2);
-    else memcpy(address, &u, 1);
-}
-
-static pare_dtype dtype_named(const char *name)
-{
-    if (name != NULL && strcmp(name, "f64") == 0) return (pare_dtype){PARE_TYPE_FLOAT, 64, 1};
-    if (name != NULL && strcmp(name, "f16") == 0) return (pare_dtype){PARE_TYPE_FLOAT, 16, 1};
-    if (name != NULL && strcmp(name, "bf16") == 0) return (pare_dtype){PARE_TYPE_BFLOAT, 16, 1};
-    if (name != NULL && strcmp(name, "bool") == 0) return (pare_dtype){PARE_TYPE_BOOL, 8, 1};
-    return (pare_dtype){PARE_TYPE_FLOAT, 32, 1};
-}
-
-/* An array of `ndim` axes; `transposed` stores the first axis innermost, so that strides are not row-major. */
-static array *make_array(const int64_t *shape, int ndim, pare_dtype dtype, int transposed, const double *values)
-{
-    array *a = calloc(1, sizeof *a);
-    int64_t count = 1;
-    for (int k = 0; k < ndim; k++) {
-        int axis = transposed ? k : ndim - 1 - k;
-        a->shape[axis] = shape[axis], a->strides[axis] = count, count *= shape[axis];
-    }
-    a->bytes = (size_t)count * dtype.bits / 8;
-    a->view = (pare_tensor){calloc(1, a->bytes + 64), {1, 0}, ndim, dtype, a->shape, a->strides, 0};
-    for (int64_t index = 0; index < count; index++) {
-        int64_t rest = index, offset = 0;
-        for (int axis = ndim - 1; axis >= 0; axis--) offset += rest % shape[axis] * a->strides[axis], rest /= shape[axis];
-        store((char *)a->view.data + offset * (dtype.bits / 8), dtype, values ? values[index] : 0);
-    }
-    return a;
 }
 
 /* ---- score ---- */
@@ -297,6 +233,7 @@ static int score(const pare_module *module, const char *id, const char *shape_te
     if (status != PARE_OK) return instance->destroy(instance), refused(status, &error);
     double seconds = (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec);
     if (times > 1) fprintf(stderr, "%g s per call\n", seconds / times);
+    if (memcmp(before, weight->view.data, weight->bytes) != 0) broken("changed the weights");
     char *raw = scores->view.data;
     void *first_time = memcpy(malloc(scores->bytes), raw, scores->bytes);
     status = criterion->score(instance, &request, &scores->view, &error);
@@ -304,7 +241,6 @@ static int score(const pare_module *module, const char *id, const char *shape_te
     if (!isnan(element_at(raw, scores->view.dtype)) ||
         !isnan(element_at(raw + (units + 1) * (wide ? 8 : 4), scores->view.dtype)))
         broken("wrote outside the scores");
-    if (memcmp(before, weight->view.data, weight->bytes) != 0) broken("changed the weights");
     instance->destroy(instance);
     if (host_blocks != 0) broken("host memory not released");
     return print_scores(&scores->view, units);
@@ -450,7 +386,7 @@ int main(int argc, char **argv)
     if (count < 3) return fprintf(stderr, "usage: harness FILE list|score|allocate|measure …\n"), 2;
     const pare_module *module = load(argv[1]);
     pare_error error = {.struct_size = sizeof error};
-    if (module->init != NULL && module->init(&the_host, &error) != PARE_OK) return refused(error.code, &error);
+    if (module->init != NULL && module->init(module, &the_host, &error) != PARE_OK) return refused(error.code, &error);
     int status = 2;
     if (strcmp(argv[2], "list") == 0) status = list(module);
     else if (strcmp(argv[2], "score") == 0 && count >= 6)
@@ -458,6 +394,6 @@ int main(int argc, char **argv)
     else if (strcmp(argv[2], "allocate") == 0 && count >= 5)
         status = allocate_layers(module, argv[3], argv[4], argv + 5, count - 5);
     else if (strcmp(argv[2], "measure") == 0 && count >= 4) status = measure(module, argv[3], argv + 4, count - 4);
-    if (module->deinit != NULL) module->deinit();
+    if (module->deinit != NULL) module->deinit(module);
     return status;
 }

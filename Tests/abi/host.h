@@ -84,8 +84,10 @@ static int32_t check_range(const pare_tensor *tensor, int64_t first, int64_t cou
 }
 
 #define DEFINE_READ(name, type, expression)                                                                             \
-    static int32_t name(const pare_tensor *tensor, int64_t first, int64_t count, type *out, pare_error *error)          \
+    static int32_t name(const pare_host *host, const pare_tensor *tensor, int64_t first, int64_t count, type *out,      \
+                        pare_error *error)                                                                              \
     {                                                                                                                   \
+        (void)host;                                                                                                     \
         int32_t status = check_range(tensor, first, count, error);                                                      \
         if (status != PARE_OK) return status;                                                                           \
         for (int64_t k = 0; k < count; k++) {                                                                           \

@@ -104,7 +104,7 @@ def test_symbols():
 
 
 def test_library_exports_the_symbols_and_nothing_else():
-    library = pathlib.Path(os.environ.get("PARE_LIBRARY", headers.ROOT / ".build/release/libpare.so"))
+    library = pathlib.Path(os.environ.get("PARE_LIBRARY", headers.ROOT / "build/lib/libpare.so"))
     if not library.exists():
         pytest.skip("libpare.so is not built")
     listing = subprocess.run(["nm", "-D", "--defined-only", library], check=True, capture_output=True, text=True).stdout

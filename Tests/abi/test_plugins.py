@@ -1,6 +1,6 @@
 """Every built-in plugin in a host that shares no code with Pare (harness.c), against numpy and published numbers.
 
-    pytest Tests/abi/test_plugins.py      # after `swift build -c release` or with PARE_PLUGINS=folder of .pare/.so files
+    pytest Tests/abi/test_plugins.py      # after `make build` or with PARE_PLUGINS=folder of .pare/.so files
 """
 
 import os
@@ -35,11 +35,11 @@ def random_plugin(tmp_path_factory):
 def plugin(name):
     folder = os.environ.get("PARE_PLUGINS")
     places = [pathlib.Path(folder) / f"{name}.pare"] if folder else []
-    places.append(ROOT / f".build/release/libpare-{name}.so")
+    places.append(ROOT / f"build/lib/pare/{name}.pare")
     for place in places:
         if place.exists():
             return place
-    pytest.skip(f"{name} is not built: swift build -c release --product pare-{name}")
+    pytest.skip(f"{name} is not built: run make build")
 
 
 class Refused(Exception):

@@ -5,13 +5,13 @@
  * Language   C11, fixed-width integers only; no bool, enum, bit-field, long or variadic function in a signature.
  * Strings    NUL-terminated UTF-8. "static" strings live as long as the process; every other string is copied by
  *            the receiver before the call returns, unless its declaration says otherwise.
- * Structs    A struct whose first member is `struct_size` may grow at its end in later minor versions. The filler
+ * Structs    A struct with a member `struct_size` (the first; in pare_module the second) may grow at its end in later minor versions. The filler
  *            sets `struct_size` to its own sizeof; the reader uses PARE_HAS before it touches a member added after
  *            version 1.0. Structs without `struct_size` are frozen for the whole of major version 1.
  * Arrays     No array of growing structs ever crosses the border (its stride would differ between versions).
  * Handles    Pointers to incomplete structs. Destroying NULL does nothing.
  * Status     Functions that can fail return a status, 0 = PARE_OK. Their last argument is an error record that the
- *            caller owns; it may be NULL. After a failure no output has been changed, unless stated otherwise.
+ *            caller owns; it may be NULL. After a failure handles and files are as before; buffers to be filled may hold anything.
  * Threads    [any]       any thread, at any time, also concurrently
  *            [instance]  any thread, but one call at a time per handle or instance; different ones run in parallel
  *            [load]      while a plugin is being loaded or a context is being set up, one call at a time
@@ -86,7 +86,8 @@ typedef struct pare_error {
     char hint[256];     /* what to try next; may be empty */
 } pare_error;
 
-/* Progress and cancellation of a long call. Pass NULL for neither.
+/* Progress and cancellation of a long call. Pass NULL for neither. A plugin reports the fraction of its own call; the host maps it
+ * into the whole and lets one report through at a time.
  * Callbacks are [instance]: they may arrive on any thread, never two at a time. They must not call back into the same handle.
  * Latency: polled at least once per tensor and once per 64 MiB of data. Growing. Since 1.0. */
 typedef struct pare_run {

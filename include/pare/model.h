@@ -20,7 +20,7 @@ typedef struct pare_model pare_model;
 #define PARE_FORMAT_HUGGING_FACE 4 /* folder: config.json, weights, tokenizer */
 #define PARE_FORMAT_NPY 5          /* one array */
 
-/* Open a model by path (file or folder). Destroy with pare_model_destroy. [any] Since 1.0. */
+/* Open a model by path (file or folder). PARE_E_NOT_FOUND if there is none, PARE_E_IO if it cannot be read. Destroy with pare_model_destroy. [any] Since 1.0. */
 PARE_API int32_t pare_model_open(pare_context *context, const char *path, pare_model **out, pare_error *error);
 
 /* A model made of arrays in memory; parameters are added with pare_model_add. Saved as safetensors. [any] Since 1.0. */

@@ -35,11 +35,11 @@ typedef struct pare_option_info {
     int32_t type;
     uint32_t flags;
     uint32_t reserved;          /* 0 */
-    const char *key;            /* [a-z][a-z0-9-]*, unique in the schema */
+    const char *key;            /* [a-z][a-z0-9-]*, unique in the schema; `seed` is an INT by convention */
     const char *help;           /* one line */
     const char *unit;           /* "", or e.g. "epochs", "bytes" */
     const char *default_text;   /* in the type's text form; NULL when required */
-    double minimum, maximum;    /* for INT, FLOAT and list items; -INFINITY/INFINITY for none */
+    double minimum, maximum;    /* for INT, FLOAT and list items; -INFINITY/INFINITY for none (0, 0 is a range) */
     const char *const *choices; /* NULL-terminated; NULL unless CHOICE */
 } pare_option_info;
 

@@ -110,8 +110,9 @@ static int32_t create(const pare_factory *self, const pare_host *host, const cha
 static const pare_factory factory = {
     .struct_size = sizeof factory, .count = 1, .kind = PARE_KIND_CRITERION, .descriptor = describe, .create = create};
 
-static const pare_factory *get_factory(const char *kind)
+static const pare_factory *get_factory(const pare_module *self, const char *kind)
 {
+    (void)self;
     return kind != NULL && strcmp(kind, PARE_KIND_CRITERION) == 0 ? &factory : NULL;
 }
 

@@ -20,7 +20,8 @@ struct Size: MetricPlugin {
                 continue
             }
             let nonzero = try host.vector.countNonzero(weight)
-            let amount = Amount(elements: weight.count, nonzero: nonzero, itemSize: weight.elementSize, macs: layer.macs)
+            let amount = Amount(
+                elements: weight.count, nonzero: nonzero, itemSize: weight.elementSize, macs: layer.macs)
             amount.emit(request, layer: index)
             total.add(amount)
         }

@@ -1,6 +1,6 @@
 import CShim
-import PareTensor
 @preconcurrency import Glibc
+import PareTensor
 
 /// A file that appears whole under its name or not at all.
 ///

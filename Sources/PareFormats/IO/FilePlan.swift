@@ -1,3 +1,4 @@
+@preconcurrency import Glibc
 import PareTensor
 
 /// A piece of a file that is going to be written.
@@ -25,6 +26,8 @@ enum Segment {
 struct FilePlan {
     var path: String
     var segments: [Segment] = []
+    /// Folders to make first, outer ones first; they go again if the save fails.
+    var folders: [String] = []
 
     var size: Int { segments.reduce(0) { $0 + $1.size } }
 
@@ -76,7 +79,9 @@ struct SavePlan {
         }
         for file in files { try AtomicFile.checkTarget(file.path, overwrite: overwrite, inputs: inputs) }
         var written: [AtomicFile] = []
+        let folders = NewFolders()
         for file in files {
+            for folder in file.folders { try folders.make(folder) }
             let output = try AtomicFile(
                 path: file.path, overwrite: overwrite, expectedSize: file.size, inputs: inputs)
             try output.write(file, &meter)
@@ -84,7 +89,27 @@ struct SavePlan {
             written.append(output)
         }
         for output in written { try output.publish() }
+        folders.keep()
     }
+}
+
+/// Folders that a save makes; those that stay empty because it fails are removed.
+private final class NewFolders {
+    private var made: [String] = []
+
+    deinit {
+        for folder in made.reversed() { rmdir(folder) }
+    }
+
+    func make(_ path: String) throws {
+        if mkdir(path, 0o777) == 0 {
+            made.append(path)
+        } else if errno != EEXIST {
+            throw systemError("folder cannot be created", at: path, code: errno)
+        }
+    }
+
+    func keep() { made = [] }
 }
 
 /// Counts bytes and asks whether to go on.

@@ -1,5 +1,5 @@
-import PareTensor
 @preconcurrency import Glibc
+import PareTensor
 
 /// Writes a folder under a temporary name beside its target and renames it when it is whole.
 final class FolderSave {
@@ -26,6 +26,19 @@ final class FolderSave {
     }
 
     func run(_ files: [FilePlan], _ meter: inout Meter) throws {
+        do {
+            try write(files, &meter)
+        } catch var problem as PareError {
+            // Name what the user asked for, not the temporary folder.
+            if problem.location.hasPrefix(temporary) {
+                problem.location = target + problem.location.dropFirst(temporary.count)
+            }
+            throw problem
+        }
+        try publish()
+    }
+
+    private func write(_ files: [FilePlan], _ meter: inout Meter) throws {
         for var file in files {
             file.path = try place(file.path)
             let output = try AtomicFile(path: file.path, expectedSize: file.size)
@@ -33,7 +46,6 @@ final class FolderSave {
             remember(file.path)
             try output.commit()
         }
-        try publish()
     }
 
     /// Where a file of that relative path goes; makes the folders on the way.

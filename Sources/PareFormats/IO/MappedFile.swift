@@ -1,5 +1,5 @@
-import PareTensor
 @preconcurrency import Glibc
+import PareTensor
 
 /// A file mapped for reading. Opening costs no more for a large file than for a small one.
 ///
@@ -94,6 +94,13 @@ public final class MappedFile {
 
     /// Let the pages wholly inside a range go from this process; they come back when touched.
     public func dropPages(_ range: Range<Int>) { advise(range, MADV_DONTNEED, outward: false) }
+
+    /// The same for every page that reading the range has brought in: the kernel maps 64 KiB around each fault.
+    func releasePages(_ range: Range<Int>) {
+        let window = 1 << 16
+        let lower = range.lowerBound / window * window
+        advise(lower..<max(lower, min((range.upperBound + window - 1) / window * window, bytes.count)), MADV_DONTNEED, outward: true)
+    }
 
     private func advise(_ range: Range<Int>, _ advice: Int32, outward: Bool) {
         guard descriptor >= 0, let base = bytes.baseAddress else { return }

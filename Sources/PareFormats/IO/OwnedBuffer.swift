@@ -1,5 +1,5 @@
-import PareTensor
 @preconcurrency import Glibc
+import PareTensor
 
 /// Memory of our own, 64-byte aligned, freed with the object. Its contents are undefined until written.
 public final class OwnedBuffer {

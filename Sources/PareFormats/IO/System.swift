@@ -1,6 +1,6 @@
 import CShim
-import PareTensor
 @preconcurrency import Glibc
+import PareTensor
 
 /// What makes two paths the same file.
 public struct FileIdentity: Hashable, Sendable {

@@ -23,6 +23,15 @@ final class OnnxContext {
         external = OnnxExternalFiles(beside: file)
     }
 
+    private var dropped = 0
+
+    /// Let go of what was looked at so far: the kernel maps up to 2 MiB around each tensor's header.
+    func passed(_ offset: Int) {
+        guard offset - dropped > 64 << 20 else { return }
+        file.dropPages(dropped..<offset)
+        dropped = offset
+    }
+
     func push(_ field: WireField, parent: Int) -> Int {
         frames.append(
             OnnxFrame(

@@ -28,10 +28,20 @@ extension OnnxFile {
                     hint: "save the model with one name for each data file first")
             }
             var plan = FilePlan(path: Path.join(Path.folder(of: target.path), name))
+            plan.folders = folders(of: name, target)
             plan.copy(0..<file.count, of: file, replacing: patches)
             plans.append(plan)
         }
         return plans
+    }
+
+    /// The folders between the target's and a data file.
+    private func folders(of name: String, _ target: SaveTarget) -> [String] {
+        var folder = Path.folder(of: target.path)
+        return name.split(separator: "/").dropLast().map { part in
+            folder = Path.join(folder, String(part))
+            return folder
+        }
     }
 
     /// "<stem of the target>.<name of the data file>", in the data file's folder.

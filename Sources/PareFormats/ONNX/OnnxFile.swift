@@ -11,6 +11,8 @@ final class OnnxFile {
     private(set) var metadata: [(key: String, value: String, range: Range<Int>)] = []
 
     static let opsets = 7...26
+    /// Largest file that is written; a test makes it small.
+    var sizeLimit = Int(Int32.max)
 
     init(_ file: MappedFile) throws {
         context = OnnxContext(file)
@@ -94,28 +96,38 @@ extension OnnxFile: Container {
     }
 
     func plan(_ model: Model, _ target: SaveTarget) throws -> SavePlan {
+        var changed: [Int: Parameter] = [:]
+        for parameter in model.parameters where parameter.isChanged {
+            if let index = parameter.storageIndex { changed[index] = parameter }
+        }
+        let files = try plan(changed, target, spilling: false)
+        // The encoding holds no message of 2 GiB and more: what no longer fits moves to a data file.
+        let fits = (files.last?.size ?? 0) <= sizeLimit
+        return SavePlan(files: fits ? files : try plan(changed, target, spilling: true), inputs: inputs)
+    }
+
+    private func plan(_ changed: [Int: Parameter], _ target: SaveTarget, spilling: Bool) throws -> [FilePlan] {
         var splice = Splice(context.file, frames: context.frames)
         editMetadata(&splice, target.metadata)
         var outside: [(file: ObjectIdentifier, range: Range<Int>, parameter: Parameter)] = []
-        for parameter in model.parameters where parameter.isChanged {
-            guard let index = parameter.storageIndex else { continue }
-            let tensor = tensors[index]
+        var spill = OnnxSpill(target)
+        for (index, tensor) in tensors.enumerated() {
+            let parameter = changed[index]
+            if spilling, try spill.move(tensor, parameter, &splice) { continue }
+            guard let parameter else { continue }
             switch tensor.contents {
-            case .plain(let range): splice.replace(range, in: fieldFrame, with: [.parameter(parameter)])
+            // Of equal length: no message around it changes.
+            case .plain(let range): splice.replace(range, in: -1, with: [.parameter(parameter)])
             case .decoded: OnnxFile.reencode(tensor, parameter, &splice)
             case .external(let file, let range): outside.append((ObjectIdentifier(file), range, parameter))
             case .none: break
             }
         }
         var files = try externalPlans(outside, target, &splice)
-        let main = splice.plan(path: target.path)
-        try OnnxFile.checkSize(main)
-        files.append(main)
-        return SavePlan(files: files, inputs: inputs)
+        if spilling { files.append(spill.plan) }
+        files.append(splice.plan(path: target.path))
+        return files
     }
-
-    /// Patches of equal length change no message length, so they need no frame.
-    private var fieldFrame: Int { -1 }
 
     /// Replace the data fields of a tensor by one raw_data field: never both.
     private static func reencode(_ tensor: OnnxTensor, _ parameter: Parameter, _ splice: inout Splice) {
@@ -145,13 +157,5 @@ extension OnnxFile: Container {
 
     private static func encoded(_ key: String, _ value: String) -> [UInt8] {
         Wire.bytes(14, Wire.string(1, key) + Wire.string(2, value))
-    }
-
-    private static func checkSize(_ plan: FilePlan) throws {
-        let limit = Int(Int32.max)
-        guard plan.size > limit else { return }
-        throw PareError(
-            .unsupported, "the model is too large for one ONNX file", at: plan.path, found: "\(plan.size) bytes",
-            expected: "at most \(limit) bytes", hint: "keep the weights in external data")
     }
 }

@@ -71,6 +71,7 @@ final class OnnxGraphReader {
         graph.values[index].constant = try tensor.data()
         graph.initializers.append(index)
         tensors.append(tensor)
+        context.passed(field.range.upperBound)
     }
 
     /// Kept as it is: only its name matters, so that its readers find it.

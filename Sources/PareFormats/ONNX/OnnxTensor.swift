@@ -50,6 +50,8 @@ struct OnnxTensor {
     var offset: Int
     /// Fields that hold data, in file order; replaced together when the encoding changes.
     var dataFields: [WireField]
+    /// Fields that say where the data is; they go when it moves.
+    var placeFields: [WireField] = []
     var external: OnnxExternal?
     var contents: Contents
 
@@ -130,8 +132,12 @@ struct OnnxTensorReader {
                 try reader.expect(.bytes, field, "raw data of a tensor")
                 if raw != nil { throw error(.format, "a tensor has its raw data twice") }
                 raw = field
-            case 13: try readExternal(field, reader, context)
-            case 14: isExternal = try reader.int(field, "data location of a tensor") == 1
+            case 13:
+                tensor.placeFields.append(field)
+                try readExternal(field, reader, context)
+            case 14:
+                tensor.placeFields.append(field)
+                isExternal = try reader.int(field, "data location of a tensor") == 1
             default: break
             }
         }
@@ -245,7 +251,8 @@ struct OnnxTensorReader {
         let buffer = try OwnedBuffer(count: size)
         var at = 0
         for field in fields {
-            (buffer.base + at).copyMemory(from: file.bytes.baseAddress! + field.body.lowerBound, byteCount: field.body.count)
+            UnsafeMutableRawBufferPointer(rebasing: buffer.mutableBytes[at...])
+                .copyMemory(from: UnsafeRawBufferPointer(rebasing: file.bytes[field.body]))
             at += field.body.count
         }
         tensor.contents = .decoded(buffer)

@@ -3,7 +3,7 @@ import PareTensor
 /// A folder with `config.json` and weights in safetensors. Everything else in it is copied when the model is saved.
 final class HuggingFaceFolder {
     let path: String
-    let weights: any Container
+    let weights: any TensorContainer
     private let weightsName: String
     private let own: Set<String>
     /// What the configuration says about the weights.

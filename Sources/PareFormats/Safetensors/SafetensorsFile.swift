@@ -38,7 +38,9 @@ final class SafetensorsFile {
     }
 }
 
-extension SafetensorsFile: Container {
+extension SafetensorsFile: TensorContainer {
+    var metadataEntries: [(key: String, value: String)] { header.metadata }
+
     var inputs: Set<FileIdentity> { Set([header.file.identity].compactMap { $0 }) }
 
     func plan(_ model: Model, _ target: SaveTarget) throws -> SavePlan {

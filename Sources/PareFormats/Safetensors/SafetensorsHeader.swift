@@ -159,7 +159,8 @@ extension SafetensorsHeader {
         let start = object.lowerBound
         let place = metadataMember ?? start + 1..<start + 1
         let comma = metadataMember == nil && !entries.isEmpty ? Array(",".utf8) : []
-        let text = Array(file.bytes[start..<place.lowerBound]) + member + comma
+        let text =
+            Array(file.bytes[start..<place.lowerBound]) + member + comma
             + Array(file.bytes[place.upperBound..<object.upperBound])
         plan.append(try SafetensorsHeader.framed(text))
         return plan
@@ -170,7 +171,8 @@ extension SafetensorsHeader {
         let order = parameters.enumerated().sorted {
             ($1.element.dtype.size, $0.offset) < ($0.element.dtype.size, $1.offset)
         }
-        var members = target.metadata.isEmpty
+        var members =
+            target.metadata.isEmpty
             ? [] : ["\(JSONText.quoted(metadataName)):\(JSONText.object(target.metadata))"]
         var at = 0
         for (_, parameter) in order {

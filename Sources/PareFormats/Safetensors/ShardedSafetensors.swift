@@ -70,8 +70,7 @@ final class ShardedSafetensors {
     /// The index with these metadata entries; unchanged ones keep their text (numbers stay numbers).
     private func indexPlan(_ wanted: [(key: String, value: String)], path: String) -> FilePlan {
         var plan = FilePlan(path: path)
-        let before = metadata.map { (key: $0.key, value: $0.value) }
-        guard !wanted.elementsEqual(before, by: ==) else {
+        guard !wanted.elementsEqual(metadataEntries, by: ==) else {
             plan.copy(0..<index.count, of: index)
             return plan
         }
@@ -90,7 +89,9 @@ final class ShardedSafetensors {
     }
 }
 
-extension ShardedSafetensors: Container {
+extension ShardedSafetensors: TensorContainer {
+    var metadataEntries: [(key: String, value: String)] { metadata.map { ($0.key, $0.value) } }
+
     var inputs: Set<FileIdentity> {
         Set(([index] + shards.map { $0.file.header.file }).compactMap { $0.identity })
     }

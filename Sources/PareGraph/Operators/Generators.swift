@@ -14,7 +14,9 @@ enum Generators {
             var result = Fact(value.dtype, shape)
             if let element = value.block?.elements.first, let sizes = result.sizes, let count = checkedCount(sizes),
                 count <= Block.limit
-            { result.elements = [Element](repeating: element, count: count) }
+            {
+                result.elements = [Element](repeating: element, count: count)
+            }
             return [result]
         },
         "Shape": { view in

@@ -20,7 +20,10 @@ final class CallbackCriterion: HostCriterion {
             flags: raw.flags & ~UInt32(PARE_FLAG_SCORES_F64))
     }
 
-    deinit { callback.destroy?(callback.user) }
+    /// The caller keeps its data if registering fails.
+    fileprivate var isAdopted = false
+
+    deinit { if isAdopted { callback.destroy?(callback.user) } }
 
     override func score(
         parameter: String, weights: UnsafePointer<Float>, units: Int, elements: Int, values: [OptionValue],
@@ -47,6 +50,8 @@ final class CallbackCriterion: HostCriterion {
 extension Context {
     /// See `pare_context_register_criterion`.
     public func register(callback: UnsafePointer<pare_callback_criterion>?) throws {
-        try CallbackCriterion(callback).register(in: self)
+        let criterion = try CallbackCriterion(callback)
+        try criterion.register(in: self)
+        criterion.isAdopted = true
     }
 }

@@ -97,6 +97,10 @@ enum FunctionTrial {
                 hint: "compare the description with the function's prototype")
         }
         guard finite else { throw fault("the trial call left scores unwritten or not finite", "NaN or infinity", "\(units) finite scores") }
+        let width = wideScores ? 8 : 4
+        guard (1..<units).contains(where: { memcmp(scores, scores + $0 * width, width) != 0 }) else {
+            throw fault("the trial call gave every unit the same score", "one value for \(units) different units", "scores that depend on the weights")
+        }
         guard memcmp(weights, before, weightBytes) == 0 else { throw fault("the trial call changed the weights", "other bytes", "a function that only reads them") }
         let guards = [(block, weights), (weights + weightBytes, scores), (scores + scoreBytes, second)]
         guard guards.allSatisfy({ untouched($0.0, $0.1) }) else {

@@ -98,7 +98,7 @@ enum Loader {
         let moduleID = fromC(module.pointee.id)
         var found: [Plugin] = []
         for kind in PluginKind.allCases {
-            guard let factory = getFactory(kind.rawValue) else { continue }
+            guard let factory = getFactory(module, kind.rawValue) else { continue }
             let table = try readGrowing(
                 factory, "factory of \(kind.rawValue)", required: MemoryLayout<pare_factory>.size, zero: pare_factory())
             guard table.count <= 4096 else {

@@ -24,7 +24,7 @@ final class Registry {
             try refuseDuplicates(found, place: place)
             if let start = module.pointee.`init` {
                 var record = pare_error.empty()
-                let status = start(host, &record)
+                let status = start(module, host, &record)
                 guard status == PARE_OK else { throw pluginError(status, record, plugin: "init") }
             }
             add(found)
@@ -76,7 +76,7 @@ final class Registry {
 
     /// Calls each module's deinit, last loaded first. Code stays mapped.
     func shutDown() {
-        for module in modules.reversed() { module.pointee.deinit?() }
+        for module in modules.reversed() { module.pointee.deinit?(module) }
         modules = []
         plugins = []
     }

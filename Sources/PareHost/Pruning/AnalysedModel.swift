@@ -12,6 +12,8 @@ public final class AnalysedModel {
     public let notes: [ShapeNote]
     /// Multiply-accumulates of each node for one sample; nil where not known. Empty when there is no graph.
     public let nodeMacs: [Int?]
+    /// Position of γ behind each of the graph's initialisers.
+    private lazy var normScales = model.graph?.normScales() ?? []
     /// Pattern of the masks that are attached.
     public internal(set) var pattern = Pattern.element
     /// What the last prune request leaves in the metadata of the saved file.
@@ -49,10 +51,11 @@ public final class AnalysedModel {
     public static func open(_ path: String) throws -> AnalysedModel { AnalysedModel(try Model.open(path)) }
 
     /// Multiply-accumulates of one sample in the layer that a parameter belongs to. Without a graph a matrix costs its elements
-    /// per token; nil when not known.
+    /// per token; nil when not known, and for biases and the like, so that no layer counts twice.
     public func macs(of index: Int) -> Int? {
         let parameter = model.parameters[index]
-        guard let graph = model.graph else { return parameter.shape.count == 2 && parameter.role == .weight ? parameter.count : nil }
+        guard parameter.role == .weight || parameter.role == .embedding else { return nil }
+        guard model.graph != nil else { return parameter.shape.count == 2 && parameter.role == .weight ? parameter.count : nil }
         return uses[index]?.node.flatMap { nodeMacs[$0] }
     }
 
@@ -68,7 +71,7 @@ public final class AnalysedModel {
     /// γ of the normalisation that follows the layer of a weight: index of its parameter.
     public func normScale(after index: Int) -> Int? {
         guard let graph = model.graph, let value = model.parameters[index].valueIndex,
-            let position = graph.initializers.firstIndex(of: value), let scale = graph.normScaleAfter(position)
+            let position = graph.initializers.firstIndex(of: value), let scale = normScales[position]
         else { return nil }
         return model.parameters.firstIndex { $0.valueIndex == graph.initializers[scale] }
     }

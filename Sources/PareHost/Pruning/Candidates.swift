@@ -59,27 +59,47 @@ extension AnalysedModel {
     /// The tensor of a candidate as a criterion is to see it.
     func scoredTensor(_ index: Int, _ grid: UnitGrid, plugin: Plugin, allowNonfinite: Bool) throws -> ScoredTensor {
         let parameter = model.parameters[index]
-        let wantsInputs = plugin.needs & ~UInt32(PARE_NEED_WEIGHT) != 0
-        let unit = try grid.view(of: parameter.originalView, flat: !wantsInputs)
+        let unit = try grid.unitView(of: parameter.originalView, for: plugin)
         var tensor = ScoredTensor(
             name: parameter.name, role: parameter.role.rawValue, granularity: grid.pattern.granularity.rawValue,
-            view: unit.view, unitAxes: unit.unitAxes, owner: unit.owner, allowNonfinite: allowNonfinite)
+            view: unit.view, unitAxes: unit.unitAxes, owner: unit.owner, isSwapped: unit.isSwapped,
+            allowNonfinite: allowNonfinite)
+        let perUnit = parameter.count / max(tensor.units, 1)
+        let isInStoredOrder = unit.view.isContiguous && !unit.isSwapped
+        tensor.release = { units in
+            let elements = isInStoredOrder ? units.lowerBound * perUnit..<units.upperBound * perUnit : 0..<parameter.count
+            parameter.releasePages(elements)
+        }
         if plugin.needs & UInt32(PARE_NEED_NORM_SCALE) != 0, let scale = normScale(after: index) {
             let gamma = model.parameters[scale]
-            if let view = try grid.perOutput(gamma.originalView, like: unit) { tensor.inputs[PARE_INPUT_NORM_SCALE] = view }
+            if let view = try grid.perOutput(gamma.originalView, like: unit.view, for: plugin) { tensor.inputs[PARE_INPUT_NORM_SCALE] = view }
         }
         return tensor
     }
 }
 
 extension UnitGrid {
+    /// The units of a stored weight as one criterion is to see them. Single elements come flat, in stored order, to a criterion
+    /// that looks at weights one by one; any other sees the matrix, rows first, and its scores are put back in stored order.
+    func unitView(of stored: TensorView, for plugin: Plugin) throws -> (
+        view: TensorView, unitAxes: Int, owner: AnyObject?, isSwapped: Bool
+    ) {
+        let isFlat = plugin.has(flag: UInt32(PARE_FLAG_LOCAL)) && plugin.needs & ~UInt32(PARE_NEED_WEIGHT) == 0
+        guard pattern.granularity == .element || pattern.granularity == .nm, !isFlat else {
+            let unit = try view(of: stored)
+            return (unit.view, unit.unitAxes, unit.owner, false)
+        }
+        let isSwapped = matrix.layout == .inFirst && shape.count > 1
+        return (matrix.rowsFirst(stored), shape.count, nil, isSwapped)
+    }
+
     /// A vector with one value per output feature, broadcast into the shape of a unit view; nil if it does not fit.
-    func perOutput(_ vector: TensorView, like unit: UnitView) throws -> TensorView? {
+    func perOutput(_ vector: TensorView, like unit: TensorView, for plugin: Plugin) throws -> TensorView? {
         guard vector.count == matrix.rows, vector.shape.count == 1, !shape.isEmpty else { return nil }
         var strides = [Int](repeating: 0, count: shape.count)
         strides[matrix.layout == .inFirst && shape.count > 1 ? 1 : 0] = vector.strides[0]
         let broadcast = TensorView(base: vector.base, dtype: vector.dtype, shape: shape, strides: strides)
-        let view = try self.view(of: broadcast, flat: false).view
-        return view.shape == unit.view.shape ? view : nil
+        let view = try unitView(of: broadcast, for: plugin).view
+        return view.shape == unit.shape ? view : nil
     }
 }

@@ -1,23 +1,32 @@
+import PareFormats
 import PareMask
 import PareTensor
 
-extension TensorView {
+extension Parameter {
     /// Zero elements once `mask` is applied: those that it removes, and those that are zero by themselves.
     ///
-    /// The view is contiguous. Cost: one reading of the data, by all threads.
+    /// Cost: one reading of the values, by all threads; pages of a large mapped file do not stay in memory.
     func countZeros(under mask: Mask?, threads: Threads) throws -> Int {
-        guard let mask, let base else { return try countZeros() }
+        let view = originalView
+        guard let base = view.base, view.count > 0 else { return 0 }
         let chunk = 1 << 16
-        let chunks = (count + chunk - 1) / chunk
-        let counts = UnsafeMutablePointer<Int>.allocate(capacity: max(chunks, 1))
+        let chunks = (view.count + chunk - 1) / chunk
+        let counts = UnsafeMutablePointer<Int>.allocate(capacity: chunks)
         defer { counts.deallocate() }
+        let size = dtype.size
         try threads.tryParallelFor(chunks) { index in
             let first = index * chunk
-            let length = min(chunk, count - first)
-            let block = UnsafeMutableRawPointer.allocate(byteCount: length * dtype.size, alignment: 64)
-            defer { block.deallocate() }
-            try mask.apply(from: base + first * dtype.size, to: block, dtype: dtype, first: first, count: length)
-            counts[index] = try TensorView(base: block, dtype: dtype, shape: [length]).countZeros()
+            let length = min(chunk, view.count - first)
+            let part = TensorView(base: base + first * size, dtype: dtype, shape: [length])
+            if let mask {
+                let block = UnsafeMutableRawPointer.allocate(byteCount: length * size, alignment: 64)
+                defer { block.deallocate() }
+                try mask.apply(from: base + first * size, to: block, dtype: dtype, first: first, count: length)
+                counts[index] = try TensorView(base: block, dtype: dtype, shape: [length]).countZeros()
+            } else {
+                counts[index] = try part.countZeros()
+            }
+            releasePages(first..<first + length)
         }
         return (0..<chunks).reduce(0) { $0 + counts[$1] }
     }

@@ -14,7 +14,11 @@ struct ScoredTensor {
     var inputs: [Int32: TensorView] = [:]
     /// Memory behind `view` where it had to be copied.
     var owner: AnyObject?
+    /// `view` shows the first two axes of what is stored the other way round: scores go back into stored order.
+    var isSwapped = false
     var allowNonfinite = false
+    /// Called with the range of units that has been read, so that a mapped file does not fill memory.
+    var release: ((Range<Int>) -> Void)?
 
     var units: Int { view.shape.prefix(unitAxes).reduce(1, &*) }
 }
@@ -64,15 +68,32 @@ final class CriterionScorer: ScoreSource {
         if isSliceable {
             try compute(first: first, count: count, into: out)
         } else {
-            let all = try whole.scores(of: self, bytes: unitCount * scoreSize) { try self.compute(first: 0, count: self.unitCount, into: $0) }
+            let all = try whole.scores(of: self, bytes: unitCount * scoreSize) { try self.computeAll(into: $0) }
             out.copyMemory(from: all + first * scoreSize, byteCount: count * scoreSize)
         }
         try overrideRemoved(first: first, count: count, out)
     }
 
+    /// All scores, in stored order.
+    func computeAll(into out: UnsafeMutableRawPointer) throws {
+        guard tensor.isSwapped, unitCount > 0 else { return try compute(first: 0, count: unitCount, into: out) }
+        let buffer = UnsafeMutableRawPointer.allocate(byteCount: unitCount * scoreSize, alignment: 64)
+        defer { buffer.deallocate() }
+        try compute(first: 0, count: unitCount, into: buffer)
+        let (outputs, inputs) = (tensor.view.shape[0], tensor.view.shape[1])
+        let run = unitCount / (outputs * inputs) * scoreSize
+        for output in 0..<outputs {
+            for input in 0..<inputs {
+                (out + (input * outputs + output) * run).copyMemory(
+                    from: buffer + (output * inputs + input) * run, byteCount: run)
+            }
+        }
+    }
+
     /// Asks the criterion for units first ..< first + count.
     func compute(first: Int, count: Int, into out: UnsafeMutableRawPointer) throws {
         guard count > 0 else { return }
+        try run.check(0)
         var view = tensor.view
         if count != unitCount {
             view.base = view.base.map { $0 + first * view.strides[0] * view.dtype.size }
@@ -105,6 +126,7 @@ final class CriterionScorer: ScoreSource {
             throw pluginError(status, record, plugin: "criterion \"\(instance.plugin.id)\" on \"\(tensor.name)\"")
         }
         try check(view, first, count, out)
+        tensor.release?(first..<first + count)
     }
 
     /// NaN marks what the criterion does not write.

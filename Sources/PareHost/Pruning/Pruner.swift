@@ -135,7 +135,7 @@ private final class PruneJob {
         let node = analysed.uses[candidate.index]?.node
         let op = node.flatMap { analysed.model.graph?.nodes[$0].op } ?? ""
         let inForce = mask ?? parameter.mask
-        let zeros = try parameter.dtype.isFloat ? parameter.originalView.countZeros(under: inForce, threads: context.threads) : 0
+        let zeros = try parameter.dtype.isFloat ? parameter.countZeros(under: inForce, threads: context.threads) : 0
         return LayerReport(
             name: parameter.name, op: op, shape: parameter.shape, dtype: parameter.dtype.name, elements: parameter.count,
             kept: mask?.kept ?? parameter.count, zeros: zeros, pruned: mask != nil, target: targets[candidate.index],

@@ -57,12 +57,13 @@ extension Context {
                 at: "criterion \"\(id)\"", hint: "prune a model that has a graph")
         }
         let grid = try UnitGrid(shape: weight.shape, layout: .outFirst, pattern: pattern)
-        let unit = try grid.view(of: weight)
+        let unit = try grid.unitView(of: weight, for: plugin)
         let tensor = ScoredTensor(
             name: "array", role: Int32(PARE_ROLE_WEIGHT), granularity: pattern.granularity.rawValue, view: unit.view,
             unitAxes: unit.unitAxes, owner: unit.owner)
-        return try CriterionScorer(
-            tensor, plugin.makeInstance(options, host: host), run: RunBridge(progress), whole: WholeScores())
+        let run = RunBridge(progress)
+        try run.begin("scoring the array", from: 0, to: 1)
+        return try CriterionScorer(tensor, plugin.makeInstance(options, host: host), run: run, whole: WholeScores())
     }
 }
 

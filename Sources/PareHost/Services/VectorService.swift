@@ -10,19 +10,19 @@ extension ServiceTables {
             guard let view = try? TensorView(tensor, "tensor") else { return -1 }
             return Int64(view.count)
         }
-        table.read_f32 = { tensor, first, count, out, error in
+        table.read_f32 = { _, tensor, first, count, out, error in
             border(error) {
                 guard let (view, first, count, out) = try ServiceTables.range(tensor, first, count, out) else { return }
                 try view.readFloat32(from: first, count: count, into: out)
             }
         }
-        table.read_f64 = { tensor, first, count, out, error in
+        table.read_f64 = { _, tensor, first, count, out, error in
             border(error) {
                 guard let (view, first, count, out) = try ServiceTables.range(tensor, first, count, out) else { return }
                 try view.readFloat64(from: first, count: count, into: out)
             }
         }
-        table.read_abs_f32 = { tensor, first, count, out, error in
+        table.read_abs_f32 = { _, tensor, first, count, out, error in
             border(error) {
                 guard let (view, first, count, out) = try ServiceTables.range(tensor, first, count, out) else { return }
                 try view.readAbsFloat32(from: first, count: count, into: out)

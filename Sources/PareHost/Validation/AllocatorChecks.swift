@@ -119,7 +119,7 @@ extension Check {
                 throw Finding.fail("it refuses to prune nothing (\(case_.label))", found: outcome.call.message)
             }
         },
-        Check("allocate-empty", "A model without prunable layers is fine.", .kind(.allocator), needs: ["call-plain"]) { subject in
+        Check("allocate-empty", "A model without prunable layers is fine.", .kind(.allocator), needs: ["call-speed"]) { subject in
             let exercise = AllocatorExercise(subject, LayerCase("no layers", []))
             let instance = try subject.make([:], TrialHost())
             subject.stage("allocating over no layers")
@@ -133,7 +133,7 @@ extension Check {
     private static func allocation(
         _ name: String, _ about: String, _ judge: @escaping (LayerCase, Double, AllocationOutcome) throws -> Void
     ) -> Check {
-        Check(name, about, .kind(.allocator), needs: ["call-plain"]) { subject in
+        Check(name, about, .kind(.allocator), needs: ["call-speed"]) { subject in
             let (host, plugin) = (TrialHost(), try subject.plugin())
             let usual = [LayerCase.network(), .convolutional, .network(large: true)]
             for settings in [[:]] + choices(plugin) {

@@ -146,7 +146,8 @@ final class RequestBlock<T> {
     init(_ value: T, larger: Bool) {
         let size = MemoryLayout<T>.size
         let block = UnsafeMutableRawPointer.allocate(byteCount: size + TrialHost.growth, alignment: 16)
-        block.initializeMemory(as: UInt8.self, repeating: TrialHost.filler, count: size + TrialHost.growth)
+        // What lies behind reads as zero, the default of every later member.
+        block.initializeMemory(as: UInt8.self, repeating: 0, count: size + TrialHost.growth)
         pointer = block.bindMemory(to: T.self, capacity: 1)
         pointer.initialize(to: value)
         block.storeBytes(of: UInt32(larger ? size + TrialHost.growth : size), as: UInt32.self)

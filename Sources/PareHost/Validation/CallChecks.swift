@@ -52,7 +52,8 @@ extension Check {
             try Check.same(try exercise.call(try subject.make([:], TrialHost())), first, "another instance differs")
         },
         Check(
-            "call-threads", "The result does not depend on the host's number of threads.", .call, needs: ["call-speed"]
+            "call-threads", "The result does not depend on the host's number of threads.", .call,
+            needs: ["call-repeatable"]
         ) { subject in
             guard try subject.plugin().has(flag: UInt32(PARE_FLAG_DETERMINISTIC)) else {
                 throw Finding.skip("it does not say that it is deterministic")
@@ -66,7 +67,7 @@ extension Check {
             }
         },
         Check(
-            "call-parallel", "Different instances can be called at the same time.", .call, needs: ["call-speed"]
+            "call-parallel", "Different instances can be called at the same time.", .call, needs: ["call-repeatable"]
         ) { subject in
             let exercise = try subject.exercise()
             let hosts = (0..<16).map { _ in TrialHost() }
@@ -74,7 +75,7 @@ extension Check {
         },
         Check(
             "call-thread-safe", "Where it says so, one instance can be called by several threads at once.", .call,
-            needs: ["call-speed"]
+            needs: ["call-parallel"]
         ) { subject in
             guard try subject.plugin().has(flag: UInt32(PARE_FLAG_THREAD_SAFE)) else {
                 throw Finding.skip("it does not say that it is thread-safe")
@@ -88,7 +89,7 @@ extension Check {
     private static var surroundings: [Check] { [
         Check(
             "call-empty-host", "In a host of minor version 0 without any service it works or says what it lacks.", .plugin,
-            needs: ["create-defaults"]
+            needs: ["create-defaults", "call-speed"]
         ) { subject in
             let instance: Instance
             do {
@@ -105,7 +106,7 @@ extension Check {
         },
         Check(
             "call-larger-host", "In a later host, whose structs are longer, it works just as in this one.", .plugin,
-            needs: ["create-defaults"]
+            needs: ["create-defaults", "call-repeatable"]
         ) { subject in
             let instance = try subject.make([:], TrialHost(services: .larger))
             guard Subject.exercised.contains(try subject.named().kind) else { return }
@@ -113,27 +114,13 @@ extension Check {
             subject.stage("calling it with longer structs")
             let later = try exercise.call(instance, CallStyle(larger: true))
             try later.required("the call")
-            // A plugin of a later version may rightly read what it finds there.
-            guard try subject.module.get().pointee.abi_minor <= PARE_ABI_MINOR else { return }
             guard try subject.plugin().has(flag: UInt32(PARE_FLAG_DETERMINISTIC)) else { return }
             try Check.same(later, try exercise.call(try subject.make([:], TrialHost())), "the result differs")
         },
         Check(
-            "call-memory-refused", "It survives a host that refuses any one of its requests for memory.", .plugin,
-            needs: ["create-defaults"]
+            "call-leaks", "A call gives all host memory back by the time its instance is destroyed.", .call,
+            needs: ["create-leaks", "call-speed"]
         ) { subject in
-            let exercise = Subject.exercised.contains(try subject.named().kind) ? try subject.exercise() : nil
-            let counting = TrialHost()
-            _ = try exercise?.call(try subject.make([:], counting))
-            let total = exercise == nil ? 1 : counting.ledger.allocations
-            guard total > 0 else { throw Finding.skip("it asks the host for no memory") }
-            for turn in 1...min(total, 40) {
-                try Check.starve(subject, exercise, failAt: turn)
-            }
-            subject.note("\(total) requests")
-        },
-        Check("call-leaks", "A call gives all host memory back by the time its instance is destroyed.", .call, needs: ["call-speed"]) {
-            subject in
             let (host, exercise) = (TrialHost(), try subject.exercise())
             subject.stage("calling it again and again")
             do {
@@ -148,6 +135,20 @@ extension Check {
                 }
             }
             try Check.settled(host, "8 calls")
+        },
+        Check(
+            "call-memory-refused", "It survives a host that refuses any one of its requests for memory.", .plugin,
+            needs: ["create-leaks", "call-leaks"]
+        ) { subject in
+            let exercise = Subject.exercised.contains(try subject.named().kind) ? try subject.exercise() : nil
+            let counting = TrialHost()
+            _ = try exercise?.call(try subject.make([:], counting))
+            let total = exercise == nil ? 1 : counting.ledger.allocations
+            guard total > 0 else { throw Finding.skip("it asks the host for no memory") }
+            for turn in 1...min(total, 40) {
+                try Check.starve(subject, exercise, failAt: turn)
+            }
+            subject.note("\(total) requests")
         },
         Check("call-options", "It works with each value of each option.", .call, needs: ["options-accepted", "call-speed"]) { subject in
             let (host, exercise) = (TrialHost(), try subject.exercise())

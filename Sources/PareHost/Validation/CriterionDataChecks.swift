@@ -4,7 +4,7 @@ import PareTensor
 
 extension Check {
     private static func score(
-        _ name: String, _ about: String, needs: [String] = ["call-speed"], fault: String? = nil,
+        _ name: String, _ about: String, needs: [String] = ["call-repeatable"], fault: String? = nil,
         _ body: @escaping (Subject, Plugin, Instance) throws -> Void
     ) -> Check {
         Check(name, about, .kind(.criterion), needs: needs, fault: fault) { subject in

@@ -73,7 +73,7 @@ extension Check {
         _ name: String, _ about: String, fault: String? = nil,
         _ body: @escaping (MetricExercise, Subject, Instance) throws -> Void
     ) -> Check {
-        Check(name, about, .kind(.metric), needs: ["call-plain"], fault: fault) { subject in
+        Check(name, about, .kind(.metric), needs: ["call-speed"], fault: fault) { subject in
             let instance = try subject.make([:], TrialHost())
             subject.stage("measuring a small model")
             try body(try MetricExercise(subject), subject, instance)

@@ -25,8 +25,6 @@ struct ScoreStyle {
 }
 
 extension WeightCase {
-    private static let guardBytes = 256
-
     /// Asks for scores, into a buffer with guard bytes around it. Thread-safe.
     func score(_ instance: Instance, _ style: ScoreStyle = ScoreStyle()) throws -> ScoreOutcome {
         guard let score = instance.table(as: pare_criterion.self).score else { throw Finding.fail("score is NULL") }
@@ -159,10 +157,6 @@ final class CriterionExercise: Exercise {
 
     init(_ subject: Subject, large: Bool) throws {
         let plugin = try subject.plugin()
-        let known = WeightCase.supplied.reduce(UInt32(PARE_NEED_WEIGHT)) { $0 | $1.need }
-        guard plugin.needs & ~known == 0 else {
-            throw Finding.skip("it needs inputs that the validator cannot make (needs 0x\(String(plugin.needs & ~known, radix: 16)))")
-        }
         cases = try plugin.served([.element, .row]).map {
             try WeightCase(subject, plugin, shape: large ? [600, 220] : [24, 18], granularity: $0)
         }

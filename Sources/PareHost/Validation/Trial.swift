@@ -12,19 +12,20 @@ struct Trial {
     /// - Parameter fault: what a memory fault means here, nil for nothing special.
     /// - Throws: `.internal` if there is no child process to be had.
     func run(_ board: Board, fault: String?, _ body: @escaping () throws -> Void) throws -> Finding {
-        let task = TrialTask(board, body)
+        let limit = UInt32(clamping: Int(min(timeout, 86_400) * 1000))
+        let task = TrialTask(board, limit: limit, body)
         guard !inProcess else {
             task.run()
             return board.finding ?? .fail("the check came to no end")
         }
         var detail: Int32 = 0
-        let limit = UInt32(clamping: Int(min(timeout, 86_400) * 1000))
         let outcome = withExtendedLifetime(task) {
             cshim_trial(
                 { user in
                     guard let user else { return 1 }
-                    Trial.prepareChild()
-                    Unmanaged<TrialTask>.fromOpaque(user).takeUnretainedValue().run()
+                    let task = Unmanaged<TrialTask>.fromOpaque(user).takeUnretainedValue()
+                    Trial.prepareChild(limit: task.limit)
+                    task.run()
                     return 0
                 }, Unmanaged.passUnretained(task).toOpaque(), limit, &detail)
         }
@@ -52,13 +53,13 @@ struct Trial {
     }
 
     /// The child is the one to go when memory runs out, and does not outlive a parent that is gone.
-    private static func prepareChild() {
+    private static func prepareChild(limit: UInt32) {
         let file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)
         if file >= 0 {
             _ = write(file, "1000", 4)
             close(file)
         }
-        alarm(24 * 3600)
+        alarm(limit / 1000 + 10)
     }
 
     static func signalName(_ number: Int32) -> String {
@@ -72,11 +73,14 @@ struct Trial {
 
 /// A check's body with a place for its finding.
 private final class TrialTask {
+    /// Milliseconds.
+    let limit: UInt32
     private let board: Board
     private let body: () throws -> Void
 
-    init(_ board: Board, _ body: @escaping () throws -> Void) {
+    init(_ board: Board, limit: UInt32, _ body: @escaping () throws -> Void) {
         self.board = board
+        self.limit = limit
         self.body = body
     }
 
@@ -86,6 +90,8 @@ private final class TrialTask {
             board.finding = board.finding ?? Finding(verdict: .pass, what: "")
         } catch let finding as Finding {
             board.finding = finding
+        } catch let error as PareError where error.status == .unsupported {
+            board.finding = .skip("this host lacks what it needs: \(error.what)")
         } catch let error as PareError {
             let place = error.location.isEmpty ? "" : "\(error.location): "
             board.finding = .fail(place + error.what, found: error.found, expected: error.expected)

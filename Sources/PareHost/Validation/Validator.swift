@@ -77,8 +77,8 @@ private struct Session {
     let settings: Validator
     private(set) var results: [CheckResult] = []
     private(set) var plugins: [PluginName] = []
-    /// How each check came out; those of a plugin begin with its kind and index.
-    private var verdicts: [String: Verdict] = [:]
+    /// Checks that did not pass, or were skipped for such a one; those of a plugin begin with its kind and index.
+    private var obstacles: Set<String> = []
 
     init(path: String, settings: Validator) {
         self.path = path
@@ -90,8 +90,9 @@ private struct Session {
         let isSurvey = check.name == Check.survey
         guard settings.wants(check) || isSurvey else { return }
         let started = Stopwatch.seconds
-        var finding: Finding
-        if let obstacle = check.needs.first(where: { !passed($0, plugin) }) {
+        let finding: Finding
+        let obstacle = check.needs.first { stands(in: plugin, $0) }
+        if let obstacle {
             finding = .skip("it builds on \(obstacle), which did not pass")
         } else {
             let board = try Board()
@@ -102,17 +103,16 @@ private struct Session {
             }
             if isSurvey, finding.verdict == .pass { plugins = Survey.read(board.payload) }
         }
-        verdicts[Session.key(check.name, plugin)] = finding.verdict
+        if obstacle != nil || finding.verdict.isFailure { obstacles.insert(Session.key(check.name, plugin)) }
         guard settings.wants(check) || finding.verdict.isFailure else { return }
         let result = CheckResult(check, plugin, finding, seconds: Stopwatch.seconds - started)
         results.append(result)
         each(result)
     }
 
-    /// A check that was not run is no obstacle.
-    private func passed(_ name: String, _ plugin: PluginName?) -> Bool {
-        let verdict = verdicts[Session.key(name, plugin)] ?? verdicts[Session.key(name, nil)]
-        return verdict.map { $0 == .pass || $0 == .warn || (name == "init-succeeds" && $0 == .skip) } ?? true
+    /// A check that was not run, or does not apply, is no obstacle.
+    private func stands(in plugin: PluginName?, _ name: String) -> Bool {
+        obstacles.contains(Session.key(name, plugin)) || obstacles.contains(Session.key(name, nil))
     }
 
     private static func key(_ name: String, _ plugin: PluginName?) -> String {

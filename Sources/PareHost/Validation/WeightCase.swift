@@ -31,6 +31,7 @@ final class WeightCase {
         _ subject: Subject, _ plugin: Plugin, shape: [Int], granularity: Granularity, unitAxes: Int? = nil,
         dtype: DType = .float32, layout: TestArray.Layout = .contiguous, flush: Bool = false, values: [Double]? = nil
     ) throws {
+        try WeightCase.checkNeeds(plugin)
         let count = shape.reduce(1, *)
         label = "\(granularity) units, shape \(shape), \(dtype.name), \(layout.rawValue)"
         self.granularity = granularity
@@ -47,6 +48,7 @@ final class WeightCase {
 
     /// The units of a pattern in a weight of [out, in, kernel …], as the host lays them out.
     init(_ subject: Subject, _ plugin: Plugin, weight shape: [Int], pattern: Pattern) throws {
+        try WeightCase.checkNeeds(plugin)
         let grid = try UnitGrid(shape: shape, layout: .outFirst, pattern: pattern)
         label = "\(pattern.text) units of a weight \(shape)"
         granularity = pattern.granularity
@@ -56,6 +58,15 @@ final class WeightCase {
         arrays.append(weight)
         for (need, input) in WeightCase.supplied where plugin.needs & need != 0 {
             inputs[input] = try grid.view(of: try makeInput(input, shape, subject.seed, false), flat: false).view
+        }
+    }
+
+    /// Throws a skip for a criterion that needs what cannot be made up here.
+    private static func checkNeeds(_ plugin: Plugin) throws {
+        let known = supplied.reduce(UInt32(PARE_NEED_WEIGHT)) { $0 | $1.need }
+        guard plugin.needs & ~known == 0 else {
+            let text = String(plugin.needs & ~known, radix: 16)
+            throw Finding.skip("it needs inputs that the validator cannot make (needs 0x\(text))")
         }
     }
 

@@ -4,6 +4,7 @@ import PareHost
 
 struct Apply: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "apply",
         abstract: "Apply a stored mask to a model and save the result.",
         discussion: """
             The mask must have been made for this model: every name and shape in it has to match, or nothing is written. \
@@ -27,7 +28,7 @@ struct Apply: ParsableCommand {
 
     func run() throws {
         var outputs = OutputCheck(inputs: [model, mask], force: force)
-        try outputs.check(output, "the output")
+        try outputs.check(output, "the output", mayBeFolder: true)
         let analysed = try AnalysedModel.open(model)
         try analysed.loadMasks(from: mask)
         let bar = ProgressBar(quiet: quiet)
@@ -46,7 +47,8 @@ struct Apply: ParsableCommand {
         var fields = Fields()
         fields.add("model", "\(model) → \(output)")
         fields.add(
-            "masked", "\(Numbers.grouped(removed)) of \(Numbers.grouped(elements)) elements removed in "
+            "masked",
+            "\(Numbers.grouped(removed)) of \(Numbers.grouped(elements)) elements removed in "
                 + Numbers.count(masked.count, "array"))
         fields.add("file", FileSize.change(from: model, to: output))
         return fields.text(Console.style(Console.output))

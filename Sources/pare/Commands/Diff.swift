@@ -4,6 +4,7 @@ import PareTensor
 
 struct Diff: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "diff",
         abstract: "Compare the parameters of two models.",
         discussion: """
             Parameters are matched by name and compared bit by bit; the formats may differ. Exits with 0 if all are equal and \

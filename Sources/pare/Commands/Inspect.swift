@@ -6,6 +6,7 @@ import PareTensor
 
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "inspect",
         abstract: "Show the layers of a model: shapes, parameters, cost, zeros.")
 
     @Argument(help: "The model: ONNX, safetensors (also sharded), npy or a Hugging Face folder.", completion: .file())
@@ -38,8 +39,9 @@ struct Inspect: ParsableCommand {
             parameter = analysed.model.parameters[index]
             let node = analysed.uses[index]?.node
             op = node.flatMap { node in analysed.model.graph.map { $0.nodes[node].op } } ?? ""
-            macs = parameter.role == .weight ? analysed.macs(of: index) : nil
-            zeros = try parameter.originalView.countZeros()
+            macs = analysed.macs(of: index)
+            zeros = parameter.dtype.isFloat ? try parameter.originalView.countZeros() : 0
+            parameter.dropPages()
         }
 
         var sparsity: Double { parameter.count == 0 ? 0 : Double(zeros) / Double(parameter.count) }

@@ -31,7 +31,8 @@ enum InspectText {
         let elements = prunable.reduce(0) { $0 + $1.parameter.count }
         var fields = Fields()
         fields.add(
-            "parameters", "\(Numbers.grouped(totals.parameters)) in \(Numbers.count(rows.count, "array")), "
+            "parameters",
+            "\(Numbers.grouped(totals.parameters)) in \(Numbers.count(rows.count, "array")), "
                 + "\(Numbers.grouped(totals.parameters - zeros)) nonzero")
         fields.add("prunable", "\(Numbers.grouped(elements)) in \(Numbers.count(prunable.count, "array"))")
         var macs = "\(Numbers.compact(totals.macs)) for one sample"

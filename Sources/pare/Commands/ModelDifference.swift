@@ -50,6 +50,10 @@ struct ModelDifference {
             func words(_ parameter: Parameter) -> String { "\(parameter.dtype.name) \(Numbers.shape(parameter.shape))" }
             return row(.reshaped(words(a), words(b)))
         }
+        defer {
+            a.dropPages()
+            b.dropPages()
+        }
         do {
             return row(.compared(try TensorDifference(a.originalView, b.originalView)))
         } catch let error as PareError {

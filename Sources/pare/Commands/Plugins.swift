@@ -4,6 +4,7 @@ import PareHost
 
 struct Plugins: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "plugins",
         abstract: "List plugins, or show everything about one.",
         discussion: """
             Plugins are searched in the folders of PARE_PLUGIN_PATH (separated by colons), or else in the folder that was \

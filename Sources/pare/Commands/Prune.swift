@@ -6,20 +6,24 @@ import PareTensor
 
 struct Prune: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "prune",
         abstract: "Decide which weights a model can do without, and save it without them.",
+        usage: "pare prune <model> --sparsity <pattern> --output <out> [<options>]",
         discussion: """
             How much, and in which pattern (--sparsity):
               0.9            remove 90 % of the single weights
-              2:4            KEEP two of every four consecutive weights along the input
-              block:4x1@0.8  remove 80 % of the blocks of 4 output rows by 1 input column
-              row@0.3        remove 30 % of the output features; also column@… and channel@…
-              row            a pattern without a ratio removes half
+              2:4            KEEP two of every four weights along the input
+              block:4x1@0.8  remove 80 % of the blocks of 4 outputs by 1 input
+              row@0.3        remove 30 % of the output features
+              column@0.3     remove 30 % of the columns of the weight matrix
+              channel@0.3    remove 30 % of the input channels
+              row            a pattern without a fraction removes half
 
-            Which plugins there are: 'pare plugins'. What --set takes for one: 'pare plugins show ID'. A key that both plugins have is \
-            written criterion.KEY or allocation.KEY.
+            'pare plugins' lists criteria and allocations; 'pare plugins show ID' lists what --set takes for one. A key that both \
+            have is written criterion.KEY or allocation.KEY.
 
-            Names in --include and --exclude may hold * and ?. A parameter is pruned if it is prunable by default or named by --include; \
-            with --include, only what it names. 'pare inspect' lists the parameters.
+            Names in --include and --exclude may hold * and ?. With --include, nothing else is pruned. 'pare inspect' lists the \
+            parameters.
             """)
 
     @Argument(help: "The model: ONNX, safetensors (also sharded), npy or a Hugging Face folder.", completion: .file())
@@ -34,7 +38,7 @@ struct Prune: ParsableCommand {
     var criterion = "magnitude"
 
     @Option(help: ArgumentHelp("Fraction to remove, or N:M, or PATTERN[@FRACTION].", valueName: "pattern"))
-    var sparsity: String
+    var sparsity: String?
 
     @Option(help: "Plugin that spreads the sparsity over the layers.", completion: PluginCompletion.ids(.allocator))
     var allocation = "uniform"
@@ -88,17 +92,8 @@ struct Prune: ParsableCommand {
 
     @OptionGroup var more: PluginOptions
 
-    func validate() throws {
-        if dryRun, output != nil || maskOut != nil {
-            throw ValidationError("--dry-run writes no model and no mask: leave out --output and --mask-out")
-        }
-        if !dryRun, output == nil, maskOut == nil {
-            throw ValidationError("Missing expected argument '--output <out>' (or --mask-out, or --dry-run)")
-        }
-        guard (0...1024).contains(threads) else { throw ValidationError("--threads takes 0 to 1024, not \(threads)") }
-    }
-
     func run() throws {
+        try checkArguments()
         let (request, isDefaulted) = try makeRequest()
         try checkOutputs()
         let context = try more.makeContext(threads: threads, quiet: quiet)
@@ -110,7 +105,7 @@ struct Prune: ParsableCommand {
         defer { bar.finish() }
         var made = try context.prune(analysed, request, progress: bar.report(from: 0, to: output == nil ? 1 : 0.7, ""))
         if isDefaulted {
-            made.notes.insert("no fraction was given with \"\(sparsity)\": 0.5 was taken", at: 0)
+            made.notes.insert("no fraction was given with \"\(sparsity ?? "")\": 0.5 was taken", at: 0)
         }
         let result = PruneResult(report: made, output: output, format: analysed.model.format)
         try save(analysed, result, bar)
@@ -119,8 +114,21 @@ struct Prune: ParsableCommand {
         try json ? Console.print(result.json) : Console.print(result.text(Console.style(Console.output)))
     }
 
+    /// What goes together. Not in `validate`, which would hide the parser's word on misspelt options.
+    private func checkArguments() throws {
+        func wrong(_ what: String, found: String = "") -> PareError {
+            PareError(.argument, what, found: found, hint: "see 'pare prune --help'")
+        }
+        if sparsity == nil { throw wrong("--sparsity is missing") }
+        if !dryRun, output == nil, maskOut == nil { throw wrong("--output is missing (or --mask-out, or --dry-run)") }
+        if dryRun, output != nil || maskOut != nil {
+            throw wrong("--dry-run writes no model and no mask: leave out --output and --mask-out")
+        }
+        guard (0...1024).contains(threads) else { throw wrong("--threads takes 0 to 1024", found: "\(threads)") }
+    }
+
     private func makeRequest() throws -> (PruneRequest, isDefaulted: Bool) {
-        var (pattern, ratio) = try Pattern.parse(sparsity)
+        var (pattern, ratio) = try Pattern.parse(sparsity ?? "")
         pattern.remainder = remainder.remainder
         let isDefaulted = ratio == nil && pattern.fixedSparsity == nil
         var request = PruneRequest(pattern: pattern, sparsity: ratio ?? pattern.fixedSparsity ?? 0.5)
@@ -140,7 +148,7 @@ struct Prune: ParsableCommand {
     private func checkOutputs() throws {
         let inputs = [model] + [keepMasks].compactMap { $0 } + more.files + more.functions
         var outputs = OutputCheck(inputs: inputs, force: force)
-        try outputs.check(output, "the output")
+        try outputs.check(output, "the output", mayBeFolder: true)
         try outputs.check(maskOut, "--mask-out")
         try outputs.check(report, "--report")
     }
@@ -154,7 +162,10 @@ struct Prune: ParsableCommand {
                 progress: bar.report(from: 0.7, to: 1, "saving"))
         }
         if let maskOut { try analysed.saveMasks(to: maskOut, overwrite: force) }
-        if let report { try TextFile.write(result.json.text(indent: 2) + "\n", to: report, overwrite: force) }
+        guard let report else { return }
+        let file = try AtomicFile(path: report, overwrite: force)
+        try file.write(Array((result.json.text(indent: 2) + "\n").utf8))
+        try file.commit()
     }
 }
 

@@ -77,14 +77,20 @@ struct PruneResult {
         var fields = Fields()
         let pruned = report.prunedLayers
         fields.add(
-            "pruned", "\(Numbers.grouped(report.zeros)) of \(Numbers.grouped(report.elements)) weights in "
+            "pruned",
+            "\(Numbers.grouped(report.zeros)) of \(Numbers.grouped(report.elements)) weights in "
                 + "\(Numbers.count(pruned.count, "layer")) are zero (\(Numbers.percent(report.sparsity)))")
         fields.add("dense", leftAlone)
         fields.add(
-            "parameters", "\(Numbers.grouped(report.totalElements)), "
+            "parameters",
+            "\(Numbers.grouped(report.totalElements)), "
                 + "\(Numbers.grouped(report.totalElements - report.totalZeros)) nonzero")
         if let macs = report.macs {
-            fields.add("MACs", "\(Numbers.compact(macs.dense)) → \(Numbers.compact(macs.sparse)) if every zero were skipped")
+            let unknown = pruned.filter { $0.macs == nil }.count
+            fields.add(
+                "MACs",
+                "\(Numbers.compact(macs.dense)) → \(Numbers.compact(macs.sparse)) if every zero were skipped"
+                    + (unknown > 0 ? "; \(Numbers.count(unknown, "layer")) of unknown cost not counted" : ""))
         }
         if let output { fields.add("file", FileSize.change(from: report.model, to: output)) }
         fields.add("gain", pruned.isEmpty ? "" : report.gain)

@@ -3,7 +3,7 @@ import PareTensor
 
 /// Looks at the places to write to before any work is done: an hour of pruning must not end in "permission denied".
 struct OutputCheck {
-    /// Files that are read, and what they are called in messages.
+    /// Files and folders that are read; the first is the model.
     let inputs: [String]
     let force: Bool
     private var outputs: [(path: String, option: String)] = []
@@ -15,7 +15,7 @@ struct OutputCheck {
 
     /// Throws `.argument` for a path that is an input or another output, `.notFound` without its folder, `.io` for a file that exists
     /// without --force or a folder that cannot be written.
-    mutating func check(_ path: String?, _ option: String) throws {
+    mutating func check(_ path: String?, _ option: String, mayBeFolder: Bool = false) throws {
         guard let path else { return }
         guard !path.isEmpty else { throw PareError(.argument, "\(option) needs a path", found: "\"\"") }
         let target = OutputCheck.status(path)
@@ -28,6 +28,9 @@ struct OutputCheck {
             throw PareError(.argument, "\(option) and \(other.option) name the same file", at: path)
         }
         outputs.append((path, option))
+        if OutputCheck.isFolder(target), !(mayBeFolder && OutputCheck.isFolder(inputs.first.flatMap(OutputCheck.status))) {
+            throw PareError(.argument, "\(option) is a folder", at: path, hint: "name a file in it")
+        }
         if target != nil, !force {
             throw PareError(.io, "\(option) exists already", at: path, hint: "choose another name, or replace it with --force")
         }
@@ -39,8 +42,9 @@ struct OutputCheck {
         while end.utf8.count > 1, end.last == "/" { end = end.dropLast() }
         let slash = end.lastIndex(of: "/")
         let folder = slash.map { $0 == end.startIndex ? "/" : String(end[..<$0]) } ?? "."
-        guard let info = OutputCheck.status(folder), info.st_mode & S_IFMT == S_IFDIR else {
-            throw PareError(.notFound, "there is no folder for \(option)", at: path, found: "no folder \"\(folder)\"", hint: "make it first")
+        guard OutputCheck.isFolder(OutputCheck.status(folder)) else {
+            throw PareError(
+                .notFound, "there is no folder for \(option)", at: path, found: "no folder \"\(folder)\"", hint: "make it first")
         }
         guard access(folder, W_OK | X_OK) == 0 else {
             let reason = String(cString: strerror(errno))
@@ -52,6 +56,8 @@ struct OutputCheck {
         var info = stat()
         return stat(path, &info) == 0 ? info : nil
     }
+
+    private static func isFolder(_ info: stat?) -> Bool { info.map { $0.st_mode & S_IFMT == S_IFDIR } ?? false }
 
     private static func isSame(_ a: stat?, _ b: stat?) -> Bool {
         guard let a, let b else { return false }

@@ -1,5 +1,5 @@
-import PareFormats
 @preconcurrency import Glibc
+import PareFormats
 
 /// The format that an output's name asks for.
 enum OutputFormat {

@@ -1,7 +1,5 @@
 import ArgumentParser
-import PareFormats
 import PareHost
-import PareTensor
 
 extension PluginKind: ExpressibleByArgument {
     public init?(argument: String) {
@@ -32,13 +30,8 @@ struct PluginOptions: ParsableArguments {
     func makeContext(threads: Int = 1, quiet: Bool = false) throws -> Context {
         let context = Context(threads: threads)
         for path in files { try context.load(path) }
-        for path in functions {
-            do {
-                try context.register(functionDescription: try TextFile.read(path))
-            } catch let error as PareError {
-                throw error.location.hasPrefix(path) ? error : error.within(path)
-            }
-        }
+        // A path that looked like JSON would be taken for the description itself.
+        for path in functions { try context.register(functionDescription: path.hasPrefix("{") ? "./\(path)" : path) }
         if !quiet {
             let style = Console.style(Console.error)
             for problem in context.problems { Console.printError(ErrorText.warning(problem, style)) }
@@ -54,22 +47,5 @@ enum PluginCompletion {
             let ids = Set(Context(threads: 1).plugins(kind).map(\.id))
             return ids.filter { $0.hasPrefix(prefix) }.sorted()
         }
-    }
-}
-
-/// Small text files, whole.
-enum TextFile {
-    static func read(_ path: String) throws -> String {
-        let file = try MappedFile(path: path)
-        guard let text = String(validating: file.bytes, as: UTF8.self) else {
-            throw PareError(.format, "is not text", at: path, expected: "UTF-8")
-        }
-        return text
-    }
-
-    static func write(_ text: String, to path: String, overwrite: Bool) throws {
-        let file = try AtomicFile(path: path, overwrite: overwrite)
-        try file.write(Array(text.utf8))
-        try file.commit()
     }
 }

@@ -1,4 +1,3 @@
-import ArgumentParser
 import PareTensor
 
 /// Errors and warnings as the user sees them.
@@ -25,17 +24,22 @@ enum ErrorText {
         }
     }
 
-    /// The argument parser's message in the same form; `full` is its long form, which ends with the place to get help.
-    static func usage(message: String, full: String, _ style: Style) -> String {
-        var message = message
-        if message.hasSuffix(".") { message.removeLast() }
-        if let first = message.first, let second = message.dropFirst().first, first.isUppercase, second.isLowercase {
-            message = first.lowercased() + message.dropFirst()
+    /// The argument parser's message in the same form. `full` is its long form, which ends with where to get help.
+    static func usage(message: String, full: String, hint: String?, _ style: Style) -> String {
+        var lines = message.split(separator: "\n").map(String.init)
+        let choices = lines.dropFirst().map { $0.hasPrefix("  - ") ? String($0.dropFirst(4)) : $0 }
+        var what = lines.isEmpty ? message : lines.removeFirst()
+        for ending in [" Please provide one of the following:", "."] where what.hasSuffix(ending) {
+            what.removeLast(ending.count)
         }
-        var out = "pare: \(style.red("error:")) \(Text.printable(message))\n"
-        if let see = full.split(separator: "\n").last(where: { $0.hasPrefix("  See '") }) {
-            out += "  hint:     see '" + see.dropFirst(7).prefix { $0 != "'" } + "'\n"
+        if let first = what.first, let second = what.dropFirst().first, first.isUppercase, second.isLowercase {
+            what = first.lowercased() + what.dropFirst()
         }
-        return out
+        let see = full.split(separator: "\n").last { $0.hasPrefix("  See '") }.map { line in
+            "see '" + line.dropFirst(7).prefix { $0 != "'" } + "'"
+        }
+        let hints = [hint, see].compactMap { $0 }
+        return text(
+            PareError(.argument, what, expected: choices.joined(separator: ", "), hint: hints.joined(separator: "; ")), style)
     }
 }

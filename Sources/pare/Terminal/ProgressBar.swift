@@ -4,7 +4,8 @@
 final class ProgressBar {
     private let isShown: Bool
     private let width: Int
-    private var lastDrawn = 0.0
+    /// Set ahead at first: work that is done in a moment shows no bar.
+    private var lastDrawn = ProgressBar.seconds() + 0.15
     private var isDirty = false
 
     init(quiet: Bool) {

@@ -33,7 +33,7 @@ static int32_t score(pare_instance *self, const pare_score_request *request, par
     float *out = (float *)((char *)scores->data + scores->byte_offset);
     if (units == 0) return PARE_OK;
     if (size == 1) {
-        int32_t status = me->vector->read_abs_f32(request->weight, 0, units, out, error);
+        int32_t status = me->vector->read_abs_f32(me->host, request->weight, 0, units, out, error);
         if (status != PARE_OK) return status;
         for (int64_t unit = 0; unit < units; unit++) out[unit] = (float)pow(out[unit], me->power);
         return PARE_OK;
@@ -41,7 +41,7 @@ static int32_t score(pare_instance *self, const pare_score_request *request, par
     float *buffer = malloc((size_t)size * sizeof *buffer);
     if (buffer == NULL && size > 0) return fail(error, PARE_E_MEMORY, "not enough memory");
     for (int64_t unit = 0; unit < units; unit++) {
-        int32_t status = me->vector->read_f32(request->weight, unit * size, size, buffer, error);
+        int32_t status = me->vector->read_f32(me->host, request->weight, unit * size, size, buffer, error);
         if (status != PARE_OK) return free(buffer), status;
         double sum = 0;
         for (int64_t k = 0; k < size; k++) sum += pow(fabs(buffer[k]), me->power);
@@ -104,8 +104,9 @@ static int32_t create(const pare_factory *self, const pare_host *host, const cha
 static const pare_factory factory = {
     .struct_size = sizeof factory, .count = 1, .kind = PARE_KIND_CRITERION, .descriptor = describe, .create = create};
 
-static const pare_factory *get_factory(const char *kind)
+static const pare_factory *get_factory(const pare_module *self, const char *kind)
 {
+    (void)self;
     return strcmp(kind, PARE_KIND_CRITERION) == 0 ? &factory : NULL;
 }
 

@@ -30,10 +30,10 @@ struct pare_layer {
     int32_t role;
     const int64_t *shape; /* [out, in / groups, kernel …] whatever the file's layout */
     int64_t elements;     /* product of shape */
-    int64_t units;        /* elements, or blocks, rows, … of the mask */
+    int64_t units;        /* elements, or blocks, rows, … of the mask; elements where nothing is pruned */
     int64_t macs;         /* multiply-accumulates of one sample; -1 unknown */
     int64_t groups;
-    int32_t depth;        /* position in the graph's order of execution, from 0 */
+    int32_t depth;        /* position in the graph's order of execution, or in the file where there is no graph; ascending */
     int32_t reserved;     /* 0 */
 };
 

@@ -1,12 +1,13 @@
 /* pare/kinds/criterion.h — importance of each unit of a mask. Larger means keep.
  *
  * The host presents every tensor in one shape: the leading `unit_ndim` axes enumerate the units, the trailing axes run
- * inside one unit. An element mask has no trailing axes; a row mask of [out, in, kh, kw] is seen as [out | in, kh, kw]; a
+ * inside one unit. An element mask has no trailing axes: a LOCAL criterion that needs weights only may be shown it flat, any
+ * other sees [out, in, kernel…]. N:M masks are scored by element. A row mask of [out, in, kh, kw] is seen as [out | in, kh, kw]; a
  * block mask as [R/h, C/w | h, w]; a column mask as [C | R]. All by strides, nothing is copied. A criterion therefore reduces
  * the trailing axes and never needs to know which granularity it serves.
  *
  * Other inputs come as views of the same shape; what is shared has stride 0 (an input norm along rows, γ along a row's
- * elements). So |W|·‖x‖ is one loop for every layer type.
+ * elements). Padded edges (PARE_REMAINDER_PAD) come as a float32 copy with zeros. So |W|·‖x‖ is one loop for every layer type.
  */
 #ifndef PARE_KINDS_CRITERION_H
 #define PARE_KINDS_CRITERION_H

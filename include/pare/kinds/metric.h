@@ -24,7 +24,8 @@ struct pare_metric_request {
     const pare_tensor *(*weight)(const pare_metric_request *self, uint32_t index);
     /* Kept mask, bool, shaped like the weight; NULL where none was made. Valid until the next call of mask. [instance] */
     const pare_tensor *(*mask)(const pare_metric_request *self, uint32_t index);
-    /* Rows × columns view of the weight (pattern.h): writes the four numbers; 0 if it is not a matrix. [any] */
+    /* Rows × columns view of the weight (pattern.h): writes the four numbers, strides in elements of the stored array; 0 if it
+     * is not a matrix. The mask lies like a contiguous array of the weight's shape. [any] */
     int32_t (*matrix)(const pare_metric_request *self, uint32_t index, int64_t *rows, int64_t *cols, int64_t *row_stride,
                       int64_t *col_stride);
     /* Emit one number. index -1 = whole model. `unit`: "", "elements", "bytes", "MACs", "1" (a ratio). [instance] */

@@ -62,7 +62,7 @@ typedef struct pare_callback_criterion {
     /* May arrive on any thread; one at a time unless PARE_FLAG_THREAD_SAFE. [instance] */
     int32_t (*score)(void *user, const char *parameter, const float *weights, int64_t units, int64_t elements, float *scores,
                      char *message, uint64_t message_capacity);
-    void (*destroy)(void *user); /* called once when the context goes away; may be NULL. [load] */
+    void (*destroy)(void *user); /* called once when the context goes away, never if registering failed; may be NULL. [load] */
 } pare_callback_criterion;
 
 /* [load] Since 1.0. */
@@ -85,7 +85,7 @@ typedef struct pare_plugin_info {
 /* Number of plugins of a kind (NULL: of all kinds). Sorted by kind, then id. [any] Since 1.0. */
 PARE_API uint32_t pare_plugin_count(const pare_context *context, const char *kind);
 
-/* Plugin `index` among those of `kind`; out->struct_size set by the caller. [any] Since 1.0. */
+/* Plugin `index` among those of `kind` (NULL: of all kinds); out->struct_size set by the caller. [any] Since 1.0. */
 PARE_API int32_t pare_plugin_at(const pare_context *context, const char *kind, uint32_t index, pare_plugin_info *out,
                                 pare_error *error);
 

@@ -50,6 +50,12 @@ PARE_API int32_t pare_mask_coarsen(const pare_mask *mask, const pare_pattern *pa
 PARE_API int32_t pare_mask_select(const pare_tensor *scores, const int64_t *shape, int32_t ndim, const pare_pattern *pattern,
                                   double sparsity, pare_mask **out, pare_error *error);
 
+/* Score an array by a criterion and select in one go, without a score buffer: pare_score then pare_mask_select. `weight`: rows
+ * first, any float dtype. `options`: key, value, key, value, NULL; or NULL. [any] Since 1.0. */
+PARE_API int32_t pare_select(pare_context *context, const char *criterion, const char *const *options, const pare_tensor *weight,
+                             const pare_pattern *pattern, double sparsity, pare_mask **out, const pare_run *run,
+                             pare_error *error);
+
 /* The mask attached to a parameter (a copy), PARE_E_NOT_FOUND if none; attach one; detach (original values show again). Attaching
  * refuses another shape, and a parameter that a reader with another use shares (see `reason`). [instance] Since 1.0. */
 PARE_API int32_t pare_model_get_mask(const pare_model *model, uint32_t parameter, pare_mask **out, pare_error *error);

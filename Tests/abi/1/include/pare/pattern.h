@@ -15,7 +15,7 @@ extern "C" {
 
 /* Granularities. Since 1.0. */
 #define PARE_GRANULARITY_ELEMENT 0
-#define PARE_GRANULARITY_NM 1      /* n KEPT out of every m consecutive elements along the input dimension */
+#define PARE_GRANULARITY_NM 1      /* n KEPT out of every m consecutive input features, at one row and kernel position */
 #define PARE_GRANULARITY_BLOCK 2   /* block_rows × block_cols */
 #define PARE_GRANULARITY_ROW 3     /* one output feature */
 #define PARE_GRANULARITY_COLUMN 4  /* one column of the matrix */

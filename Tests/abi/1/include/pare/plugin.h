@@ -45,7 +45,7 @@ typedef struct pare_factory pare_factory;
 typedef struct pare_module pare_module;
 typedef struct pare_layer pare_layer; /* kinds/allocator.h */
 
-/* The host as a plugin sees it. Valid from init to deinit; [any]. Growing. Since 1.0. */
+/* The host as a plugin sees it. Valid from init (or the first create) to deinit, and at least as long as any instance; [any]. Growing. Since 1.0. */
 struct pare_host {
     uint32_t struct_size;
     uint32_t abi_major, abi_minor; /* of the running host */
@@ -86,7 +86,7 @@ struct pare_descriptor {
     uint32_t needs;
     uint32_t granularities; /* criterion, solver: bit 1 << PARE_GRANULARITY_…; 0 means all */
     const char *kind;       /* PARE_KIND_… */
-    const char *id;         /* [a-z][a-z0-9-]*, unique within its kind in a process; third parties use reverse DNS with dots */
+    const char *id;         /* [a-z][a-z0-9._-]*, unique within its kind; third parties use reverse DNS (com.example.name) */
     const char *version;    /* of the plugin, "1.2.0" */
     const char *summary;    /* one line */
     const char *source;     /* paper, section; or "" */
@@ -132,11 +132,12 @@ struct pare_module {
     const char *id;                /* reverse DNS or pare.<name> */
     const char *version;
     const char *license;           /* SPDX */
+    void *user;                    /* the module's own */
     /* Optional, may be NULL. Counted pair: init may be called again after deinit, or twice by two hosts in a process. [load] */
-    int32_t (*init)(const pare_host *host, pare_error *error);
-    void (*deinit)(void);
+    int32_t (*init)(const pare_module *self, const pare_host *host, pare_error *error);
+    void (*deinit)(const pare_module *self);
     /* Factory of a kind by id, static, or NULL for a kind it does not have (unknown ids too). [any] */
-    const pare_factory *(*get_factory)(const char *kind);
+    const pare_factory *(*get_factory)(const pare_module *self, const char *kind);
 };
 
 typedef const pare_module *(*pare_plugin_entry_fn)(uint32_t host_major, uint32_t host_minor);

@@ -28,7 +28,7 @@ typedef struct pare_prune_request {
     int32_t dry_run;             /* 1: fill the report, attach no mask */
     int32_t keep_masks;          /* 1: what a mask already attached has removed stays removed */
     int32_t reserved;            /* 0 */
-    uint64_t seed;               /* for plugins that draw and have no seed option of their own set */
+    uint64_t seed;               /* not 0: goes to a plugin's option `seed` where it has one that is not set */
     const pare_run *run;         /* may be NULL */
 } pare_prune_request;
 

@@ -34,7 +34,8 @@ typedef struct pare_parallel_service {
     uint32_t reserved;
     uint32_t (*thread_count)(const pare_host *host); /* ≥ 1 */
     /* Run body(user, i) for 0 ≤ i < count; the caller takes part and gets control back when all are done. Bodies may run in any
-     * order and concurrently; choose `count` from the data, never from thread_count, so that results do not depend on it. */
+     * order and concurrently; choose `count` from the data, never from thread_count, so that results do not depend on it. A nested
+     * call runs in its caller's thread. */
     void (*parallel_for)(const pare_host *host, uint64_t count, void (*body)(void *user, uint64_t index), void *user);
 } pare_parallel_service;
 
@@ -60,10 +61,13 @@ typedef struct pare_vector_service {
     uint32_t reserved;
     int64_t (*element_count)(const pare_tensor *tensor); /* -1 for a malformed view */
     /* Elements first … first+count-1 in row-major order, converted. Any dtype. */
-    int32_t (*read_f32)(const pare_tensor *tensor, int64_t first, int64_t count, float *out, pare_error *error);
-    int32_t (*read_f64)(const pare_tensor *tensor, int64_t first, int64_t count, double *out, pare_error *error);
+    int32_t (*read_f32)(const pare_host *host, const pare_tensor *tensor, int64_t first, int64_t count, float *out,
+                        pare_error *error);
+    int32_t (*read_f64)(const pare_host *host, const pare_tensor *tensor, int64_t first, int64_t count, double *out,
+                        pare_error *error);
     /* |x| of the same, the hot path of magnitude. */
-    int32_t (*read_abs_f32)(const pare_tensor *tensor, int64_t first, int64_t count, float *out, pare_error *error);
+    int32_t (*read_abs_f32)(const pare_host *host, const pare_tensor *tensor, int64_t first, int64_t count, float *out,
+                            pare_error *error);
     /* Reduce the trailing axes of each of the units given by the leading unit_ndim axes; accumulated in float64. out: one float per
      * unit. unit_ndim == ndim reduces single elements (|x| for L1, L2 and MAX). */
     int32_t (*reduce_f32)(const pare_host *host, const pare_tensor *tensor, int32_t unit_ndim, int32_t reduction, float *out,
