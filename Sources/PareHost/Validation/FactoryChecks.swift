@@ -14,9 +14,10 @@ extension Check {
                 needs: ["module-factories", "module-version"]
             ) { subject in
                 let kinds = ["", "pare.nothing/1", "pare.criterion", "pare.criterion/", "pare.criterion/1x", "pare.criterion/2"]
+                let module = try subject.module.get()
                 for kind in kinds {
                     subject.stage("asking for the factory of \"\(kind)\"")
-                    guard try subject.module.get().pointee.get_factory?(kind) == nil else {
+                    guard module.pointee.get_factory?(module, kind) == nil else {
                         throw Finding.fail("a factory for an unknown kind", found: "one for \"\(kind)\"", expected: "NULL")
                     }
                 }

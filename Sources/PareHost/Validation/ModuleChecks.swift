@@ -107,11 +107,13 @@ extension Check {
                 "init-counted", "Its init and deinit are a counted pair: two hosts in turn, nested, and again.", .module,
                 needs: ["init-succeeds"]
             ) { subject in
-                let module = try subject.module.get().pointee
-                guard module.`init` != nil || module.`deinit` != nil else { throw Finding.skip("it has neither") }
+                let module = try subject.module.get()
+                guard module.pointee.`init` != nil || module.pointee.`deinit` != nil else {
+                    throw Finding.skip("it has neither")
+                }
                 let stop = { (what: String) in
                     subject.stage("calling deinit (\(what))")
-                    module.`deinit`?()
+                    module.pointee.`deinit`?(module)
                 }
                 try subject.start(TrialHost())
                 try subject.start(TrialHost())

@@ -55,9 +55,9 @@ final class Subject {
 
     /// Its factory of one kind, nil if it has none. The table was found complete before.
     func factory(_ kind: PluginKind) throws -> UnsafePointer<pare_factory>? {
-        let get = try module.get().pointee.get_factory
+        let module = try module.get()
         stage("asking for the factory of \(kind.rawValue)")
-        return get?(kind.rawValue)
+        return module.pointee.get_factory?(module, kind.rawValue)
     }
 
     /// The plugin that this check is about.
@@ -95,10 +95,11 @@ final class Subject {
 
     /// Lets the module know of a host, once.
     func start(_ host: TrialHost) throws {
-        guard started.insert(host.pointer).inserted, let start = try module.get().pointee.`init` else { return }
+        let module = try module.get()
+        guard started.insert(host.pointer).inserted, let start = module.pointee.`init` else { return }
         stage("calling init")
         var record = pare_error.empty()
-        let status = start(host.pointer, &record)
+        let status = start(module, host.pointer, &record)
         guard status == PARE_OK else { throw pluginError(status, record, plugin: "init") }
     }
 
