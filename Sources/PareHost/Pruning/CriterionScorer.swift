@@ -144,6 +144,10 @@ final class CriterionScorer: ScoreSource {
             return withExtendedLifetime((weight, scores, inputs)) { score(instance.pointer, &request, scores.pointer, &record) }
         }
         guard status == PARE_OK else {
+            // What looks like the criterion's trouble may be the weights'.
+            if status == PARE_E_NONFINITE, !tensor.allowNonfinite, let at = try view.firstNonfinite() {
+                throw nonfinite(at, of: view, first)
+            }
             throw pluginError(status, record, plugin: "criterion \"\(instance.plugin.id)\" on \"\(tensor.name)\"")
         }
         try check(view, first, count, out)
