@@ -28,6 +28,7 @@ struct ERK: AllocatorPlugin {
 
         let density: [Double]
         switch repair {
+        case _ where request.sparsity == 0: density = layers.map { _ in 1 }  // nothing to divide up
         case .rescale: density = rescaled(raw, units, kept: kept)
         case .es: density = try shifted(raw, units, kept: kept, sparsity: request.sparsity)
         }
