@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+import references as reference
+
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("safetensors")
@@ -513,6 +515,43 @@ class TestGraphs:
             model.prune("magnitude", 0.5, include="table")
             assert not len(model.masks), "asking for it by name does not break the tie"
 
+    @pytest.mark.parametrize("other_use", ["a Gather in a branch", "a graph output", "an Add", "a Loop's state"])
+    def test_other_uses_of_a_weight_protect_it(self, write, other_use):
+        """A MatMul's weight that something else reads too is not a mere weight."""
+        nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+        inputs, outputs, tensors = [value("x", ["N", 6])], [value("y", ["N", 6])], [tensor("w", normal(6, 6))]
+        if other_use == "a Gather in a branch":
+            inputs += [value("condition", [], TensorProto.BOOL), value("i", [], TensorProto.INT64)]
+            branches = {
+                f"{name}_branch": helper.make_graph([helper.make_node(*words)], name, [], [value(words[2][0], None)])
+                for name, words in (
+                    ("then", ("Gather", ["w", "i"], ["t"])),
+                    ("else", ("Gather", ["x", "i"], ["e"])),
+                )
+            }
+            nodes.append(helper.make_node("If", ["condition"], ["z"], **branches))
+            outputs.append(value("z", ["K"]))
+        elif other_use == "a graph output":
+            outputs.append(value("w", [6, 6]))
+        elif other_use == "an Add":
+            nodes += [helper.make_node("Add", ["y", "w"], ["z"])]
+            outputs.append(value("z", [6, 6]))
+        else:
+            body = helper.make_graph(
+                [helper.make_node("Identity", ["c"], ["c2"]), helper.make_node("Relu", ["v"], ["v2"])],
+                "body",
+                [value("n", [], TensorProto.INT64), value("c", [], TensorProto.BOOL), value("v", None)],
+                [value("c2", [], TensorProto.BOOL), value("v2", None)],
+            )
+            tensors.append(tensor("count", np.array(2)))
+            nodes.append(helper.make_node("Loop", ["count", "", "w"], ["z"], body=body))
+            outputs.append(value("z", [6, 6]))
+        path = write(build(nodes, tensors, inputs, outputs))
+        report, target = prune(path)
+        assert pruned_names(report) == [], f"read by {other_use} too"
+        assert report.layers[0].note
+        assert target.read_bytes() == path.read_bytes()
+
     def test_weight_behind_a_transpose(self, write):
         """Rows of a pattern are output features even where the file stores them behind a Transpose."""
         weight = normal(8, 12)  # [out, in], used transposed
@@ -847,6 +886,38 @@ class TestMasks:
             assert np.count_nonzero(model.parameters["g"].array) < before.size
             del model.masks["g"]
             assert model.parameters["g"].array.tobytes() == before.tobytes()
+
+
+class TestTies:
+    """Of equal scores the lower flat index of the stored array is kept, whatever the type."""
+
+    @pytest.mark.parametrize("name", ["float16", "bfloat16", "float32", "float64"])
+    @pytest.mark.parametrize("sparsity", [0.1, 0.5, 0.77])
+    def test_element(self, write, name, sparsity):
+        weight = DRAW.choice([-2, -1, 1, 2], (24, 20)).astype(half(name))
+        path = write(linear(weight))
+        _, target = prune(path, sparsity)
+        mask = reference.remove(np.abs(weight).astype(np.float64), round(sparsity * weight.size))
+        assert np.array_equal(stored(target)["w"] != 0, mask)
+
+    def test_across_layers(self, write):
+        """In one ranking of all layers the earlier layer counts as lower."""
+        a, b = np.ones((6, 6), np.float32), np.ones((6, 4), np.float32)
+        nodes = [helper.make_node("MatMul", ["x", "a"], ["h"]), helper.make_node("MatMul", ["h", "b"], ["y"])]
+        path = write(build(nodes, [tensor("a", a), tensor("b", b)], [value("x", ["N", 6])], [value("y", ["N", 4])]))
+        _, target = prune(path, 0.5, allocation="global")
+        flat = np.concatenate([stored(target)[name].ravel() for name in "ab"])
+        assert flat.tolist() == [1] * 30 + [0] * 30
+
+    def test_n_of_m(self, write):
+        _, target = prune(write(linear(np.ones((8, 3), np.float32))), None, pattern="2:4")
+        assert stored(target)["w"].T.tolist() == [[1, 1, 0, 0, 1, 1, 0, 0]] * 3
+
+    def test_close_doubles(self, write):
+        """Scores of magnitude are float32 (plugins/magnitude/README.md): doubles that are equal there tie."""
+        weight = np.full((4, 4), 1.0) + np.arange(16).reshape(4, 4)[::-1] * 1e-12
+        _, target = prune(write(linear(weight)), 0.5)
+        assert (stored(target)["w"] != 0).ravel().tolist() == [True] * 8 + [False] * 8
 
 
 class TestNegativeZero:
