@@ -68,7 +68,7 @@ final class CriterionScorer: ScoreSource {
     var chunkLimit: Int? { nil }
 
     /// Sub-ranges may be asked for: the criterion looks at one unit at a time and units lie along one axis.
-    private var isSliceable: Bool { tensor.unitAxes == 1 && instance.plugin.has(flag: UInt32(PARE_FLAG_LOCAL)) }
+    var isSliceable: Bool { tensor.unitAxes == 1 && instance.plugin.has(flag: UInt32(PARE_FLAG_LOCAL)) }
 
     func fill(first: Int, count: Int, into out: UnsafeMutableRawPointer) throws {
         if isSliceable {
