@@ -8,7 +8,7 @@ struct Validate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check that plugins keep to the rules, each check in a process of its own.",
         discussion: """
-            Checks crash, hang and corrupt nothing but their own process. A check is skipped where one that it builds on did \
+            A plugin that crashes or hangs ends one check, not the command. A check is skipped where one that it builds on did \
             not pass. The exit code is 0 when nothing failed, 1 otherwise. docs/validate.md describes every check.
             """)
 

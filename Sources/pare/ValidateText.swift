@@ -54,13 +54,17 @@ enum ValidateText {
     static func json(_ reports: [(path: String, results: [CheckResult])], seed: UInt64) -> JSON {
         .object([
             ("pare", .string(Context.version)), ("seed", .int(Int64(clamping: seed))),
-            ("files", .array(reports.map { report in
-                .object([
-                    ("path", .string(report.path)),
-                    ("passed", .bool(!report.results.contains { $0.verdict.isFailure })),
-                    ("results", .array(report.results.map(json))),
-                ])
-            })),
+            (
+                "files",
+                .array(
+                    reports.map { report in
+                        .object([
+                            ("path", .string(report.path)),
+                            ("passed", .bool(!report.results.contains { $0.verdict.isFailure })),
+                            ("results", .array(report.results.map(json))),
+                        ])
+                    })
+            ),
         ])
     }
 

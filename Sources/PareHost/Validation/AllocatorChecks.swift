@@ -61,7 +61,8 @@ final class AllocatorExercise: Exercise {
         let outside = targets.indices.filter { !inside.contains($0) }
         let stray = outside.allSatisfy { targets[$0].isNaN && pools[$0] == -7 } ? "" : "places beside the answer were written"
         let (answer, numbers) = (Array(targets[inside]), Array(pools[inside]))
-        let call = record?.outcome(status, answer + numbers.map(Double.init))
+        let call =
+            record?.outcome(status, answer + numbers.map(Double.init))
             ?? CallOutcome(status: status, message: "", recordProblem: "", numbers: answer + numbers.map(Double.init))
         return AllocationOutcome(call: call, sparsity: answer, pools: numbers, limit: record?.expected ?? "", stray: stray)
     }
@@ -76,59 +77,64 @@ extension Check {
     static let targets = [0, 0.1, 0.5, 0.9, 0.99]
 
     /// What an allocator has to keep to beyond what every plugin does.
-    static var allocator: [Check] { [
-        allocation("allocate-range", "Each sparsity lies in [0, 1] and each pool is at least 0, and nothing else is written.") { case_, target, outcome in
-            guard outcome.stray.isEmpty else { throw Finding.fail("\(outcome.stray) (\(case_.label) at \(target))") }
-            guard outcome.call.status == PARE_OK else { return }
-            for (index, layer) in case_.layers.enumerated() {
-                guard outcome.sparsity[index] >= 0, outcome.sparsity[index] <= 1, outcome.pools[index] >= 0 else {
-                    throw Finding.fail(
-                        "an answer out of range (\(case_.label) at \(target))",
-                        found: "sparsity \(outcome.sparsity[index]), pool \(outcome.pools[index]) for \"\(layer.name)\"",
-                        expected: "[0, 1] and a pool from 0")
+    static var allocator: [Check] {
+        [
+            allocation("allocate-range", "Each sparsity lies in [0, 1] and each pool is at least 0, and nothing else is written.") {
+                layers, target, outcome, _ in
+                guard outcome.stray.isEmpty else { throw Finding.fail("\(outcome.stray) (\(layers.label) at \(target))") }
+                guard outcome.call.status == PARE_OK else { return }
+                for (index, layer) in layers.layers.enumerated() {
+                    guard outcome.sparsity[index] >= 0, outcome.sparsity[index] <= 1, outcome.pools[index] >= 0 else {
+                        throw Finding.fail(
+                            "an answer out of range (\(layers.label) at \(target))",
+                            found: "sparsity \(outcome.sparsity[index]), pool \(outcome.pools[index]) for \"\(layer.name)\"",
+                            expected: "[0, 1] and a pool from 0")
+                    }
                 }
-            }
-        },
-        allocation("allocate-target", "Sparsity times units, over all layers, adds up to the target.") { case_, target, outcome in
-            guard outcome.call.status == PARE_OK else { return }
-            let units = case_.layers.map { Double($0.unitCount) }
-            let (total, got) = (units.reduce(0, +), zip(units, outcome.sparsity).reduce(0) { $0 + $1.0 * $1.1 })
-            guard abs(got - target * total) <= 0.5 + 1e-6 * total else {
-                throw Finding.fail(
-                    "the answer misses the target (\(case_.label))", found: "\(got) of \(total) units",
-                    expected: "\(target * total) at sparsity \(target)")
-            }
-        },
-        allocation("allocate-refusal", "An impossible target is PARE_E_ARGUMENT with the largest possible one in `expected`.") {
-            case_, target, outcome in
-            guard outcome.call.status != PARE_OK else { return }
-            guard outcome.call.status == PARE_E_ARGUMENT else {
-                throw Finding.fail(
-                    "refused with another status (\(case_.label) at \(target))",
-                    found: "\(outcome.call.status): \(outcome.call.message)", expected: "\(PARE_E_ARGUMENT)")
-            }
-            guard !outcome.limit.isEmpty else {
-                throw Finding.fail(
-                    "refused without saying what is possible (\(case_.label) at \(target))", found: "an empty `expected`",
-                    expected: "the largest possible target")
-            }
-            guard target > 0 else {
-                throw Finding.fail("it refuses to prune nothing (\(case_.label))", found: outcome.call.message)
-            }
-        },
-        Check("allocate-empty", "A model without prunable layers is fine.", .kind(.allocator), needs: ["call-speed"]) { subject in
-            let exercise = AllocatorExercise(subject, LayerCase("no layers", []))
-            let instance = try subject.make([:], TrialHost())
-            subject.stage("allocating over no layers")
-            let outcome = try exercise.allocate(instance)
-            guard outcome.stray.isEmpty else { throw Finding.fail(outcome.stray) }
-            try outcome.call.required("allocating over no layers")
-        },
-    ] }
+            },
+            allocation("allocate-target", "Sparsity times units, over all layers, adds up to the target.") { layers, target, outcome, _ in
+                guard outcome.call.status == PARE_OK else { return }
+                let units = layers.layers.map { Double($0.unitCount) }
+                let (total, got) = (units.reduce(0, +), zip(units, outcome.sparsity).reduce(0) { $0 + $1.0 * $1.1 })
+                guard abs(got - target * total) <= 0.5 + 1e-6 * total else {
+                    throw Finding.fail(
+                        "the answer misses the target (\(layers.label))", found: "\(got) of \(total) units",
+                        expected: "\(target * total) at sparsity \(target)")
+                }
+            },
+            allocation("allocate-refusal", "An impossible target is PARE_E_ARGUMENT with the largest possible one in `expected`.") {
+                layers, target, outcome, isDefault in
+                guard outcome.call.status != PARE_OK else { return }
+                guard outcome.call.status == PARE_E_ARGUMENT else {
+                    throw Finding.fail(
+                        "refused with another status (\(layers.label) at \(target))",
+                        found: "\(outcome.call.status): \(outcome.call.message)", expected: "\(PARE_E_ARGUMENT)")
+                }
+                guard !outcome.limit.isEmpty else {
+                    throw Finding.fail(
+                        "refused without saying what is possible (\(layers.label) at \(target))", found: "an empty `expected`",
+                        expected: "the largest possible target")
+                }
+                // Some rules have no answer there, but a default should.
+                guard target > 0 || !isDefault else {
+                    throw Finding.fail("it refuses to prune nothing (\(layers.label))", found: outcome.call.message)
+                }
+            },
+            Check("allocate-empty", "A model without prunable layers is fine.", .kind(.allocator), needs: ["call-speed"]) { subject in
+                let exercise = AllocatorExercise(subject, LayerCase("no layers", []))
+                let instance = try subject.make([:], TrialHost())
+                subject.stage("allocating over no layers")
+                let outcome = try exercise.allocate(instance)
+                guard outcome.stray.isEmpty else { throw Finding.fail(outcome.stray) }
+                try outcome.call.required("allocating over no layers")
+            },
+        ]
+    }
 
     /// Every list of layers at every target, judged by `judge`.
     private static func allocation(
-        _ name: String, _ about: String, _ judge: @escaping (LayerCase, Double, AllocationOutcome) throws -> Void
+        _ name: String, _ about: String,
+        _ judge: @escaping (_ layers: LayerCase, _ target: Double, AllocationOutcome, _ isDefault: Bool) throws -> Void
     ) -> Check {
         Check(name, about, .kind(.allocator), needs: ["call-speed"]) { subject in
             let (host, plugin) = (TrialHost(), try subject.plugin())
@@ -142,7 +148,7 @@ extension Check {
                         subject.stage("allocating \(target) over \(layers.label) with \(Subject.text(settings))")
                         let outcome = try exercise.allocate(instance)
                         try outcome.call.polite("allocating \(target) over \(layers.label)")
-                        try judge(layers, target, outcome)
+                        try judge(layers, target, outcome, settings.isEmpty)
                     }
                 }
             }

@@ -10,7 +10,7 @@ extension Check {
     static var factories: [Check] {
         [
             Check(
-                "factory-unknown-kind", "It has no factory for kinds that do not exist.", .module,
+                "factory-unknown-kind", "The module has no factory for kinds that do not exist.", .module,
                 needs: ["module-factories", "module-version"]
             ) { subject in
                 let kinds = ["", "pare.nothing/1", "pare.criterion", "pare.criterion/", "pare.criterion/1x", "pare.criterion/2"]
@@ -50,11 +50,11 @@ extension Check {
                 guard kinds > 0 else { throw Finding.fail("no plugin of a kind that this host knows") }
             },
             Check(
-                survey, "Each index below the count has a descriptor, the same one every time.", .module,
+                survey, "Each index below a factory's count has a descriptor, the same one every time.", .module,
                 needs: ["factory-tables"]
             ) { subject in subject.board.payload = try Survey.take(subject).map(Survey.line).joined(separator: "\n") },
             Check(
-                "factory-past-end", "Each index past the count has none.", .module, needs: ["factory-tables"]
+                "factory-past-end", "Each index past a factory's count has none.", .module, needs: ["factory-tables"]
             ) { subject in
                 for kind in PluginKind.allCases {
                     guard let factory = try subject.factory(kind) else { continue }

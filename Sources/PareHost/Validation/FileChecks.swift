@@ -19,7 +19,7 @@ extension Check {
                     throw Finding.warn("asks for an executable stack", expected: "-z noexecstack")
                 }
             },
-            Check("file-exports-entry", "It exports \(PARE_ENTRY_SYMBOL).", .module, needs: ["file-elf"]) { subject in
+            Check("file-exports-entry", "The file exports \(PARE_ENTRY_SYMBOL).", .module, needs: ["file-elf"]) { subject in
                 let names = try subject.elf().exports.map(\.name)
                 guard names.contains(PARE_ENTRY_SYMBOL) else {
                     throw Finding.fail(
@@ -27,7 +27,7 @@ extension Check {
                 }
             },
             Check(
-                "file-exports-nothing-else", "It exports nothing but \(PARE_ENTRY_SYMBOL).", .module, needs: ["file-elf"]
+                "file-exports-nothing-else", "The file exports nothing but \(PARE_ENTRY_SYMBOL).", .module, needs: ["file-elf"]
             ) { subject in
                 // Marks that some linkers leave in every library.
                 let marks = ["_init", "_fini", "_edata", "_end", "__bss_start", PARE_ENTRY_SYMBOL]
@@ -44,7 +44,7 @@ extension Check {
                 }
             },
             Check(
-                "file-links", "It links neither libpare nor Foundation: all it needs comes through the host table.",
+                "file-links", "The file links neither libpare nor Foundation: all a plugin needs comes through the host table.",
                 .module, needs: ["file-elf"]
             ) { subject in
                 let unwanted = ["libpare.", "libFoundation", "lib_Foundation"]

@@ -35,7 +35,7 @@ extension Check {
                         expected: "\"\(fromC(expected.pointee.id))\"")
                 }
             },
-            Check("instance-table", "Its table has the function that the kind is about.", .plugin, needs: ["create-defaults"]) {
+            Check("instance-table", "The instance's table has the function that the kind is about.", .plugin, needs: ["create-defaults"]) {
                 subject in
                 let instance = try subject.make([:], TrialHost())
                 let (name, there) = Check.mainFunction(instance)
@@ -59,7 +59,8 @@ extension Check {
                     try Check.refuse(subject, "no-such-plugin", record)
                 }
             },
-            Check("extension-unknown", "It has no extensions that do not exist.", .plugin, needs: ["create-defaults"]) { subject in
+            Check("extension-unknown", "The instance has no extensions that do not exist.", .plugin, needs: ["create-defaults"]) {
+                subject in
                 let instance = try subject.make([:], TrialHost())
                 guard let get = instance.pointer.pointee.get_extension else { throw Finding.skip("it has no extensions") }
                 for id in ["", "pare.nothing/1", "org.example.nothing/1"] {
@@ -115,6 +116,7 @@ extension Check {
             ) { subject in
                 let (host, plugin) = (TrialHost(), try subject.plugin())
                 guard !plugin.options.isEmpty else { throw Finding.skip("it has no options") }
+                _ = try subject.make([:], host)
                 var tried = 0
                 for option in plugin.options {
                     for text in OptionSamples.valid(option, seed: subject.seed) {

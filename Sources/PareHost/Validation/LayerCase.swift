@@ -66,10 +66,12 @@ final class LayerCase {
     /// LeNet-300-100, or a deep network of convolutions.
     static func network(large: Bool = false) -> LayerCase {
         guard large else {
-            return LayerCase("LeNet-300-100", [
-                TrialLayer(name: "fc1", shape: [300, 784], macs: 235_200), TrialLayer(name: "fc2", shape: [100, 300], macs: 30_000),
-                TrialLayer(name: "fc3", shape: [10, 100], macs: 1000),
-            ])
+            return LayerCase(
+                "LeNet-300-100",
+                [
+                    TrialLayer(name: "fc1", shape: [300, 784], macs: 235_200), TrialLayer(name: "fc2", shape: [100, 300], macs: 30_000),
+                    TrialLayer(name: "fc3", shape: [10, 100], macs: 1000),
+                ])
         }
         let convolutions = (0..<200).map { index in
             TrialLayer(
@@ -80,11 +82,13 @@ final class LayerCase {
     }
 
     static var convolutional: LayerCase {
-        LayerCase("a small convolutional network", [
-            TrialLayer(name: "c1", shape: [64, 3, 3, 3], type: PARE_LAYER_CONV, macs: 1_700_000),
-            TrialLayer(name: "c2", shape: [64, 64, 3, 3], type: PARE_LAYER_CONV, macs: 37_000_000),
-            TrialLayer(name: "fc", shape: [10, 64], macs: 640),
-        ])
+        LayerCase(
+            "a small convolutional network",
+            [
+                TrialLayer(name: "c1", shape: [64, 3, 3, 3], type: PARE_LAYER_CONV, macs: 1_700_000),
+                TrialLayer(name: "c2", shape: [64, 64, 3, 3], type: PARE_LAYER_CONV, macs: 37_000_000),
+                TrialLayer(name: "fc", shape: [10, 64], macs: 640),
+            ])
     }
 
     /// What a model may hold beside the usual.
@@ -92,26 +96,34 @@ final class LayerCase {
         [
             LayerCase("one layer", [TrialLayer(name: "only", shape: [16, 8])]),
             LayerCase("one unit", [TrialLayer(name: "only", shape: [1, 1])]),
-            LayerCase("a layer without units among others", [
-                TrialLayer(name: "a", shape: [16, 8]), TrialLayer(name: "empty", shape: [0, 8]), TrialLayer(name: "b", shape: [8, 16]),
-            ]),
-            LayerCase("rows as units", [
-                TrialLayer(name: "a", shape: [16, 8, 3, 3], type: PARE_LAYER_CONV, units: 16),
-                TrialLayer(name: "b", shape: [32, 16, 1, 1], type: PARE_LAYER_CONV, units: 32),
-            ]),
-            LayerCase("shapes of zero to six axes, every type", [
-                TrialLayer(name: "scalar", shape: [], type: PARE_LAYER_OTHER),
-                TrialLayer(name: "vector", shape: [7], type: PARE_LAYER_OTHER),
-                TrialLayer(name: "six", shape: [2, 3, 2, 2, 2, 2], type: PARE_LAYER_CONV, macs: 0, groups: 2),
-                TrialLayer(name: "embedding", shape: [5000, 64], type: PARE_LAYER_EMBEDDING, role: PARE_ROLE_EMBEDDING),
-                TrialLayer(name: "recurrent", shape: [1, 256, 64], type: PARE_LAYER_RECURRENT),
-                TrialLayer(name: "attention", shape: [64, 64], type: PARE_LAYER_ATTENTION),
-                TrialLayer(name: "later", shape: [9, 9], type: 77),
-            ]),
-            LayerCase("layers of 10^12 elements beside small ones", [
-                TrialLayer(name: "vast", shape: [1_000_000, 1_000_000]), TrialLayer(name: "small", shape: [3, 3]),
-                TrialLayer(name: "vast too", shape: [1 << 20, 1 << 18, 1, 1], type: PARE_LAYER_CONV),
-            ]),
+            LayerCase(
+                "a layer without units among others",
+                [
+                    TrialLayer(name: "a", shape: [16, 8]), TrialLayer(name: "empty", shape: [0, 8]), TrialLayer(name: "b", shape: [8, 16]),
+                ]),
+            LayerCase(
+                "rows as units",
+                [
+                    TrialLayer(name: "a", shape: [16, 8, 3, 3], type: PARE_LAYER_CONV, units: 16),
+                    TrialLayer(name: "b", shape: [32, 16, 1, 1], type: PARE_LAYER_CONV, units: 32),
+                ]),
+            LayerCase(
+                "shapes of zero to six axes, every type",
+                [
+                    TrialLayer(name: "scalar", shape: [], type: PARE_LAYER_OTHER),
+                    TrialLayer(name: "vector", shape: [7], type: PARE_LAYER_OTHER),
+                    TrialLayer(name: "six", shape: [2, 3, 2, 2, 2, 2], type: PARE_LAYER_CONV, macs: 0, groups: 2),
+                    TrialLayer(name: "embedding", shape: [5000, 64], type: PARE_LAYER_EMBEDDING, role: PARE_ROLE_EMBEDDING),
+                    TrialLayer(name: "recurrent", shape: [1, 256, 64], type: PARE_LAYER_RECURRENT),
+                    TrialLayer(name: "attention", shape: [64, 64], type: PARE_LAYER_ATTENTION),
+                    TrialLayer(name: "later", shape: [9, 9], type: 77),
+                ]),
+            LayerCase(
+                "layers of 10^12 elements beside small ones",
+                [
+                    TrialLayer(name: "vast", shape: [1_000_000, 1_000_000]), TrialLayer(name: "small", shape: [3, 3]),
+                    TrialLayer(name: "vast too", shape: [1 << 20, 1 << 18, 1, 1], type: PARE_LAYER_CONV),
+                ]),
         ]
     }
 }

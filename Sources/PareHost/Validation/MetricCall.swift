@@ -23,16 +23,22 @@ final class MetricExercise: Exercise {
     /// - Parameter large: layers of many elements.
     convenience init(_ subject: Subject, large: Bool = false) throws {
         let wide = large ? 400 : 8
-        try self.init(subject, LayerCase("a small model", [
-            TrialLayer(name: "conv.weight", shape: [wide, 4, 3, 3], type: PARE_LAYER_CONV, macs: 9000),
-            TrialLayer(name: "conv.bias", shape: [wide], type: PARE_LAYER_OTHER, role: PARE_ROLE_BIAS),
-            TrialLayer(name: "fc.weight", shape: [wide, 16], macs: 128),
-            TrialLayer(name: "steps", shape: [], type: PARE_LAYER_OTHER, role: PARE_ROLE_CONSTANT),
-        ]))
+        try self.init(
+            subject,
+            LayerCase(
+                "a small model",
+                [
+                    TrialLayer(name: "conv.weight", shape: [wide, 4, 3, 3], type: PARE_LAYER_CONV, macs: 9000),
+                    TrialLayer(name: "conv.bias", shape: [wide], type: PARE_LAYER_OTHER, role: PARE_ROLE_BIAS),
+                    TrialLayer(name: "fc.weight", shape: [wide, 16], macs: 128),
+                    TrialLayer(name: "steps", shape: [], type: PARE_LAYER_OTHER, role: PARE_ROLE_CONSTANT),
+                ]))
     }
 
+    /// - Parameter guarded: read-only memory, with nothing readable behind it.
     init(
-        _ subject: Subject, _ layers: LayerCase, dtype: DType = .float32, layout: TestArray.Layout = .contiguous
+        _ subject: Subject, _ layers: LayerCase, dtype: DType = .float32, layout: TestArray.Layout = .contiguous,
+        guarded: Bool = false
     ) throws {
         self.layers = layers
         var (weights, masks): ([TestArray?], [TestArray?]) = ([], [])
@@ -42,12 +48,13 @@ final class MetricExercise: Exercise {
             var values = TestArray.numbers(layer.elements, seed: subject.seed, stream: UInt64(index))
             if !dtype.isFloat { values = values.map { ($0 * 8).rounded() } }
             if masked { values = zip(values, kept).map { $0 * $1 } }
-            let array = try TestArray(values, shape: layer.shape, dtype: dtype, layout: layout, flush: true)
-            array.protect()
+            let array = try TestArray(values, shape: layer.shape, dtype: dtype, layout: layout, flush: guarded)
             weights.append(array)
-            let mask = masked ? try TestArray(kept, shape: layer.shape, dtype: .bool, flush: true) : nil
-            mask?.protect()
+            let mask = masked ? try TestArray(kept, shape: layer.shape, dtype: .bool, flush: guarded) : nil
             masks.append(mask)
+            guard guarded else { continue }
+            array.protect()
+            mask?.protect()
         }
         (self.weights, self.masks) = (weights, masks)
     }
@@ -64,7 +71,8 @@ final class MetricExercise: Exercise {
         let record = style.withoutRecord ? nil : GuardedRecord()
         let status = withExtendedLifetime(session) { measure(instance.pointer, request.pointer, record?.pointer) }
         let numbers = session.emitted.flatMap(\.values)
-        let call = record?.outcome(status, numbers)
+        let call =
+            record?.outcome(status, numbers)
             ?? CallOutcome(status: status, message: "", recordProblem: "", numbers: numbers)
         return (call, session.emitted)
     }

@@ -51,7 +51,7 @@ extension Check {
                         expected: "0x" + String(UInt64(PARE_MODULE_MAGIC), radix: 16))
                 }
             },
-            Check("module-size", "Its struct_size covers version 1.0.", .module, needs: ["module-magic"]) { subject in
+            Check("module-size", "The module's struct_size covers version 1.0.", .module, needs: ["module-magic"]) { subject in
                 let size = UnsafeRawPointer(try subject.rawModule()).loadUnaligned(fromByteOffset: 8, as: UInt32.self)
                 guard size >= MemoryLayout<pare_module>.size else {
                     throw Finding.fail(
@@ -60,7 +60,7 @@ extension Check {
                 }
             },
             Check(
-                "module-version", "It is made for this major version and accepts this host's minor version.", .module,
+                "module-version", "The module is made for this major version and accepts this host's minor version.", .module,
                 needs: ["module-size"]
             ) { subject in
                 let module = try subject.rawModule().pointee
@@ -78,7 +78,7 @@ extension Check {
                         expected: "at most \(module.abi_minor)")
                 }
             },
-            Check("module-texts", "Its id, version and licence are there and are UTF-8.", .module, needs: ["module-size"]) {
+            Check("module-texts", "The module's id, version and licence are there and are UTF-8.", .module, needs: ["module-size"]) {
                 subject in
                 let module = try subject.rawModule().pointee
                 try Check.text(module.id, "id")
@@ -89,7 +89,7 @@ extension Check {
                         "unusual module id", found: "\"\(fromC(module.id))\"", expected: "reverse DNS or pare.<name>")
                 }
             },
-            Check("module-factories", "It has a get_factory function.", .module, needs: ["module-size", "entry-fast"]) { subject in
+            Check("module-factories", "The module has a get_factory function.", .module, needs: ["module-size", "entry-fast"]) { subject in
                 guard try subject.rawModule().pointee.get_factory != nil else {
                     throw Finding.fail("get_factory is NULL", expected: "a function")
                 }
@@ -99,12 +99,17 @@ extension Check {
 
     private static var initialisation: [Check] {
         [
-            Check("init-succeeds", "Its init, where it has one, succeeds.", .module, needs: ["module-version", "entry-fast"]) { subject in
+            Check("init-succeeds", "The module's init, where it has one, succeeds.", .module, needs: ["module-version", "entry-fast"]) {
+                subject in
                 guard try subject.module.get().pointee.`init` != nil else { throw Finding.skip("it has no init") }
-                try subject.start(TrialHost())
+                do {
+                    try subject.start(TrialHost())
+                } catch let error as PareError {
+                    throw Finding.fail("init fails", found: error.what, expected: "status 0")
+                }
             },
             Check(
-                "init-counted", "Its init and deinit are a counted pair: two hosts in turn, nested, and again.", .module,
+                "init-counted", "The module's init and deinit are a counted pair: two hosts in turn, nested, and again.", .module,
                 needs: ["init-succeeds"]
             ) { subject in
                 let module = try subject.module.get()

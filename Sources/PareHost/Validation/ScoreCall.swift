@@ -57,7 +57,8 @@ extension WeightCase {
             }
         }
         let numbers = buffer.numbers
-        let outcome = record?.outcome(status, numbers)
+        let outcome =
+            record?.outcome(status, numbers)
             ?? CallOutcome(status: status, message: "", recordProblem: "", numbers: numbers)
         return ScoreOutcome(call: outcome, unwritten: buffer.unwritten, stray: buffer.stray, asked: offered.asked)
     }

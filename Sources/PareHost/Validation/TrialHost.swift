@@ -118,8 +118,10 @@ final class MemoryLedger: @unchecked Sendable {
             }
             if UInt64(known) != size { faults.append("released a block of \(known) bytes as one of \(size)") }
             let width = MemoryLedger.guardBytes
-            let around = [UnsafeRawBufferPointer(start: block - width, count: width),
-                UnsafeRawBufferPointer(start: block + known, count: width)]
+            let around = [
+                UnsafeRawBufferPointer(start: block - width, count: width),
+                UnsafeRawBufferPointer(start: block + known, count: width),
+            ]
             if around.contains(where: { $0.contains { $0 != TrialHost.filler } }) {
                 faults.append("wrote outside a block of \(known) bytes")
             }
