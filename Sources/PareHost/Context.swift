@@ -63,6 +63,9 @@ public final class Context {
         return standardFolder.map { [$0] } ?? []
     }
 
+    /// Folders that a new context searches by default, in order.
+    public static var searchFolders: [String] { folders(nil) }
+
     /// Where plugins lie relative to the image that holds this code: `pare/` beside libpare.so, `../lib/pare/` from the program.
     public static var standardFolder: String? {
         guard let image = cshim_image_path(#dsohandle), let resolved = realpath(image, nil) else { return nil }

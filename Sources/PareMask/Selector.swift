@@ -25,6 +25,8 @@ final class Selector<S: Score> {
     private let progress: ((Double) -> Bool)?
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private var passes = 0
+    /// All sampled keys were multiples of 65 536.
+    private var isCoarse = false
     private var done = 0
 
     init(
@@ -52,6 +54,7 @@ final class Selector<S: Score> {
         while true {
             if let tried = guess {
                 guess = nil
+                if let selection = try countCoarse(k, tried) { return selection }
                 let pass = try collect(tried, limit: 16)
                 let under = pass.below.reduce(0, +)
                 let within = pass.inside.reduce(0, +)
@@ -118,6 +121,57 @@ final class Selector<S: Score> {
             if !isSingle, pass.lists[task].count < pass.inside[task] { pass.isComplete = false }
         }
         return pass
+    }
+
+    /// Scores made from 16-bit weights have keys that are multiples of 65 536, so a narrow bracket holds a handful of them: one pass
+    /// that counts each settles the rank, and nothing is collected. nil if the keys turn out otherwise or the bracket missed.
+    private func countCoarse(_ k: Int, _ guess: ClosedRange<Key>) throws -> Selection? {
+        let step = Key(1) << 16
+        guard isCoarse, MemoryLayout<Key>.size == 4 else { return nil }
+        let low = guess.lowerBound & ~(step - 1)
+        let high = guess.upperBound | (step - 1)
+        let bins = Int(truncatingIfNeeded: (Int64(high) - Int64(low)) >> 16) + 1
+        guard bins <= 256 else { return nil }
+        let tasks = scan.tasks.count
+        let counts = UnsafeMutablePointer<Int>.allocate(capacity: tasks * (bins + 1))
+        counts.initialize(repeating: 0, count: tasks * (bins + 1))
+        let tallies = UnsafeMutablePointer<(tally: Tally, rest: Key)>.allocate(capacity: tasks)
+        tallies.initialize(repeating: (Tally(), 0), count: tasks)
+        defer {
+            counts.deallocate()
+            tallies.deallocate()
+        }
+        let scan = scan
+        try runPass { task, scores, _, count in
+            try scan.withScratch(bytes: count * MemoryLayout<Key>.stride) { scratch in
+                let keys = scratch.assumingMemoryBound(to: Key.self)
+                let found = S.tally(scores, count, low...high, keys, count, &tallies[task].tally)
+                if tallies[task].tally.nan > 0 { return }
+                let mine = counts + task * (bins + 1)
+                var rest: Key = 0
+                for index in 0..<found {
+                    let distance = keys[index] &- low
+                    rest |= distance & (step - 1)
+                    mine[Int(truncatingIfNeeded: distance >> 16)] += 1
+                }
+                tallies[task].rest |= rest
+            }
+        }
+        // Anything unusual is left to the general passes, which also name the place of a NaN.
+        guard (0..<tasks).allSatisfy({ tallies[$0].rest == 0 && tallies[$0].tally.nan == 0 }) else { return nil }
+        var below = (0..<tasks).reduce(0) { $0 + Int(tallies[$1].tally.below) }
+        for bin in 0..<bins where below < k {
+            let here = (0..<tasks).reduce(0) { $0 + counts[$1 * (bins + 1) + bin] }
+            if below + here >= k {
+                let smaller = (0..<tasks).map { task in
+                    (0..<bin).reduce(Int(tallies[task].tally.below)) { $0 + counts[task * (bins + 1) + $1] }
+                }
+                let equal = (0..<tasks).map { counts[$0 * (bins + 1) + bin] }
+                return decide(k, low + Key(bin) << 16, smaller, equal)
+            }
+            below += here
+        }
+        return nil
     }
 
     /// One pass that narrows a bracket known to hold the rank to one of 65 536 bins.
@@ -207,13 +261,13 @@ final class Selector<S: Score> {
         return bracket.lowerBound
     }
 
-    /// A narrow bracket that very probably holds the rank, from 1024 neighbours at each of up to 1024 places: asking costs more
-    /// than scoring, so places are few. Neighbours resemble each other, so 32 of them are taken for one. nil where sources
+    /// A narrow bracket that very probably holds the rank, from 512 neighbours at each of up to 2048 places: asking costs more
+    /// than scoring, so places are few. Neighbours resemble each other, so eight of them are taken for one. nil where sources
     /// cannot be asked for a few units.
     private func sampledBracket(_ rank: Int, of total: Int) throws -> ClosedRange<Key>? {
         guard scan.sources.allSatisfy({ $0.chunkLimit == nil && $0.isConcurrent }) else { return nil }
-        let run = 1024
-        let places = min(1024, total / (run * 64))
+        let run = 512
+        let places = min(2048, total / (run * 256))
         guard places > 0 else { return nil }
         let memory = UnsafeMutableRawPointer.allocate(byteCount: places * run * MemoryLayout<S>.stride, alignment: 64)
         defer { memory.deallocate() }
@@ -239,8 +293,9 @@ final class Selector<S: Score> {
         }
         let keys = (0..<places * run).compactMap { samples[$0].isNaN ? nil : S.key(samples[$0]) }
         guard !keys.isEmpty else { return nil }
+        isCoarse = keys.reduce(0) { $0 | $1 } & 0xFFFF == 0
         let center = (Double(rank) + 0.5) / Double(total) * Double(keys.count)
-        let spread = 3 * (32 * center * (1 - center / Double(keys.count))).squareRoot() + 8
+        let spread = 3 * (8 * center * (1 - center / Double(keys.count))).squareRoot() + 8
         let low = Int(center - spread)
         let high = Int(center + spread)
         let all = Selector.everything
@@ -265,6 +320,11 @@ final class Selector<S: Score> {
                 }
             }
         }
+        return decide(k, threshold, smaller, equal)
+    }
+
+    /// The selection once it is known how many keys of each task are smaller than the threshold, and how many equal it.
+    private func decide(_ k: Int, _ threshold: Key, _ smaller: [Int], _ equal: [Int]) -> Selection {
         // The lowest indices among the equal ones are kept.
         var tiesToKeep = equal.reduce(0, +) - (k - smaller.reduce(0, +))
         var removed = [Int](repeating: 0, count: scan.sources.count)

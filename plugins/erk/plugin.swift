@@ -22,7 +22,8 @@ struct ERK: AllocatorPlugin {
     func allocate(_ request: AllocateRequest) throws -> Allocation {
         let layers = request.byDepth.map { request.layers[$0] }.filter { $0.units > 0 && $0.elements > 0 }
         let units = layers.map { Double($0.units) }
-        let raw = layers.map { layer in Double(layer.shape.reduce(0, +)) / Double(layer.elements) }
+        // A scalar has no dimensions to add up; its one element counts like a vector of one.
+        let raw = layers.map { layer in Double(layer.shape.isEmpty ? 1 : layer.shape.reduce(0, +)) / Double(layer.elements) }
         let kept = (1 - request.sparsity) * units.reduce(0, +)
 
         let density: [Double]

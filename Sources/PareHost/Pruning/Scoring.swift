@@ -39,7 +39,7 @@ extension Context {
     ) throws -> Mask {
         let grid = try UnitGrid(shape: weight.shape, layout: .outFirst, pattern: pattern)
         let scorer = try scorer(id, options, weight, pattern, progress)
-        scorer.checksWeights = true
+        scorer.isFinal = true
         return try selectUnits(scorer, grid, sparsity: sparsity, threads: threads)
     }
 
@@ -70,7 +70,7 @@ extension Context {
 extension CriterionScorer {
     /// All scores at once, in parts where the criterion can be asked concurrently.
     func fillAll(_ out: UnsafeMutableRawPointer, threads: Threads) throws {
-        checksWeights = true
+        isFinal = true
         guard isConcurrent, threads.count > 1 else { return try compute(first: 0, count: unitCount, into: out) }
         let chunk = 1 << 16
         try threads.tryParallelFor((unitCount + chunk - 1) / chunk) { index in
