@@ -164,4 +164,4 @@ def test_a_column_is_one_score_per_unit(context):
         return np.abs(units)
 
     array = weights(3, 4)
-    assert np.array_equal(pare.score("column", array, context=context), np.abs(array).ravel())
+    assert np.array_equal(pare.score("column", array, context=context), np.abs(array))
