@@ -153,8 +153,9 @@ private final class PruneJob {
 
     /// Says layer by layer why a strict request would change nothing.
     func nothingToDo(_ report: PruneReport) -> PareError {
-        let reasons = report.layers.prefix(8).map { "\($0.name): \($0.note.isEmpty ? "loses no unit at this sparsity" : $0.note)" }
-        let more = report.layers.count > 8 ? "; and \(report.layers.count - 8) more" : ""
+        let likely = report.layers.filter { $0.shape.count > 1 }
+        let reasons = likely.prefix(8).map { "\($0.name): \($0.note.isEmpty ? "loses no unit at this sparsity" : $0.note)" }
+        let more = likely.count > 8 ? "; and \(likely.count - 8) more" : ""
         return PareError(
             .nothingToDo, "the request would change nothing", at: analysed.model.path,
             found: reasons.joined(separator: "; ") + more, expected: "at least one weight to remove")
