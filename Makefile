@@ -56,7 +56,7 @@ wheel: build ## a wheel that loads where no Swift is installed
 bench: build ## benchmarks against the peers; writes build/bench/RESULTS.md
 	Benchmarks/run.sh
 
-docs: build ## reference pages into build/docs
+docs: tools ## reference pages into build/docs
 	scripts/docs.sh $(BUILD)/docs
 
 lint: ## formatting and house rules

@@ -4,6 +4,8 @@ import PackageDescription
 let root = Context.packageDirectory
 // Sanitizer runtimes are resolved at load time, so undefined symbols must stay allowed in those builds.
 let sanitized = Context.environment["PARE_SANITIZE"] != nil
+// `make docs` alone needs the documentation plugin; nothing else fetches it.
+let documented = Context.environment["PARE_DOCS"] != nil
 
 func linker(_ flags: String...) -> [String] { flags.flatMap { ["-Xlinker", $0] } }
 
@@ -37,10 +39,11 @@ let package = Package(
     products: [
         .library(name: "pare", type: .dynamic, targets: ["PareABI"]),
         .executable(name: "pare-cli", targets: ["PareCommand"]),
+        .library(name: "PareKit", type: .static, targets: ["PareKit"]),
     ] + swiftPlugins.map { .library(name: "pare-\($0)", type: .dynamic, targets: [moduleName($0)]) },
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
-    ],
+    ] + (documented ? [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")] : []),
     targets: [
         // The ABI as C sees it, and C helpers.
         .target(name: "CPare", path: ".", sources: ["Sources/CPare/stub.c"], publicHeadersPath: "include"),

@@ -62,7 +62,7 @@ def python_ways(weights, expected):
         library = bench.compile_c("abi_cost.c", "magnitudes.so", "-shared", "-fPIC")
         description.write_text(json.dumps({**DESCRIPTION, "library": str(library)}))
         context.register_function(str(description))
-        return lambda: context.score("bench-magnitudes", weights)
+        return lambda: pare.score("bench-magnitudes", weights, context=context)
 
     def callback():
         @pare.criterion("bench-python")

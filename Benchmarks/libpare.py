@@ -52,6 +52,8 @@ class Library:
              c_void_p)
         take("pare_mask_select", POINTER(Tensor), POINTER(c_int64), c_int32, POINTER(Pattern), c_double,
              POINTER(c_void_p))
+        take("pare_select", c_void_p, c_char_p, POINTER(c_char_p), POINTER(Tensor), POINTER(Pattern), c_double,
+             POINTER(c_void_p), c_void_p)
         take("pare_mask_read", c_void_p, POINTER(Tensor))
         self._library.pare_mask_destroy.argtypes = [c_void_p]
         self._library.pare_mask_destroy.restype = None
@@ -71,6 +73,13 @@ class Library:
         texts = (c_char_p * (len(words) + 1))(*words, None)
         self.call("pare_score", context, criterion.encode(), texts, ctypes.byref(weight), None, ctypes.byref(scores),
                   None)
+
+    def choose(self, context, criterion, weight, wanted, sparsity):
+        """Score and select in one call; a mask handle, to be freed with destroy_mask."""
+        mask = c_void_p()
+        self.call("pare_select", context, criterion.encode(), None, ctypes.byref(weight), ctypes.byref(wanted), sparsity,
+                  ctypes.byref(mask), None)
+        return mask
 
     def select(self, scores, shape, wanted, sparsity):
         """A mask handle; free it with destroy_mask."""

@@ -1,8 +1,8 @@
 """N:M selection on one 4096 × 4096 matrix: 2:4 and 4:8, float32 and bfloat16.
 
 Peers: one torch.topk for each group of columns (as in the published LLM scripts), one torch.topk over all groups,
-numpy argpartition. All go from weights to a mask, in this process, on one thread; so does `pare score + select`.
-`pare select` starts from scores. The mask is compared with a stable sort in numpy: exactly n kept, ties to the lower
+numpy argpartition. All go from weights to a mask, in this process, on one thread; so does `pare select`, through the
+magnitude plugin. `pare select from scores` starts from scores. The mask is compared with a stable sort in numpy: exactly n kept, ties to the lower
 index.
 """
 
@@ -58,24 +58,24 @@ class Ours:
         self.library, self.context, self.shape = library, context, tuple(weight.shape)
         self.pattern, self.sparsity = libpare.pattern(libpare.NM, n, m), 1 - n / m
         kind = (libpare.FLOAT, 32) if weight.dtype == torch.float32 else (libpare.BFLOAT, 16)
-        self.buffers = [weight, weight.abs(), torch.empty(weight.numel(), dtype=torch.float32)]
+        self.buffers = [weight, weight.abs()]
         self.weight = libpare.tensor(weight.data_ptr(), self.shape, *kind)
         self.magnitude = libpare.tensor(self.buffers[1].data_ptr(), (weight.numel(),), *kind)
-        self.scores = libpare.tensor(self.buffers[2].data_ptr(), (weight.numel(),), libpare.FLOAT, 32)
 
     def select(self, scores):
         return self.library.select(scores, self.shape, self.pattern, self.sparsity)
 
-    def score_and_select(self):
-        self.library.score(self.context, "magnitude", {}, self.weight, self.scores)
-        self.library.destroy_mask(self.select(self.scores))
+    def choose(self):
+        return self.library.choose(self.context, "magnitude", self.weight, self.pattern, self.sparsity)
+
+    def from_weights(self):
+        self.library.destroy_mask(self.choose())
 
     def select_only(self):
         self.library.destroy_mask(self.select(self.magnitude))
 
     def mask(self):
-        self.library.score(self.context, "magnitude", {}, self.weight, self.scores)
-        handle = self.select(self.scores)
+        handle = self.choose()
         out = np.empty(self.shape, np.uint8)
         self.library.read_mask(handle, libpare.tensor(out.ctypes.data, self.shape, libpare.BOOL, 8))
         self.library.destroy_mask(handle)
@@ -88,15 +88,15 @@ def measure(options, library, context, dtype, n, m):
     functions, right = peers(weight, n, m), None
     if library:
         ours = Ours(library, context, weight, n, m)
-        functions = {"pare score + select": ours.score_and_select, "pare select": ours.select_only, **functions}
+        functions = {"pare select": ours.from_weights, "pare select from scores": ours.select_only, **functions}
         right = bool((ours.mask() == reference(weight, n, m)).all())
     times = bench.interleave(functions, options.runs)
     name = f"{n}:{m} of {side} × {side}, {str(dtype).removeprefix('torch.')}"
-    best = bench.ratio(times.get("pare score + select"), [t for k, t in times.items() if not k.startswith("pare")])
+    best = bench.ratio(times.get("pare select"), [t for k, t in times.items() if not k.startswith("pare")])
     rows = [[key, bench.number(1e3 * t), f"{side * side / t / 1e6:.0f}"] for key, t in times.items()]
     mask = {None: "", True: "; mask equal to the reference", False: "; MASK DIFFERS from the reference"}[right]
     bench.table(f"Selecting {name}", ["contestant", "CPU ms", "million elements a CPU s"], rows,
-                [f"Best peer's CPU time over pare's (score + select): {best}{mask}"])
+                [f"Best peer's CPU time over pare's (select, from weights): {best}{mask}"])
     bench.keep("p5", pattern=f"{n}:{m}", dtype=str(dtype), side=side, seconds=times, ratio=best, right=right)
     return right is not False
 

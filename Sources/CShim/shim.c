@@ -4,6 +4,9 @@
 #include <link.h>
 #include <errno.h>
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -41,6 +44,15 @@ int cshim_clear_direct(int descriptor) {
     return flags < 0 ? -1 : fcntl(descriptor, F_SETFL, flags & ~O_DIRECT);
 #else
     (void)descriptor;
+    return 0;
+#endif
+}
+
+size_t cshim_heap_in_use(void) {
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+#else
     return 0;
 #endif
 }

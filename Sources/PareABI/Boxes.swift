@@ -83,7 +83,7 @@ enum StaticStrings {
 /// Progress callbacks of a run struct; nil for none.
 func progress(_ run: UnsafePointer<pare_run>?) throws -> Progress? {
     guard let run else { return nil }
-    let raw = try readGrowing(run, "run", required: MemoryLayout<pare_run>.size, zero: pare_run())
+    let raw = try readGrowing(run, "run", required: MemoryLayout<pare_run>.size, zero: pare_run(), fault: .argument)
     guard raw.progress != nil || raw.keep_going != nil else { return nil }
     var highest = 0.0
     return { fraction, text in
@@ -100,7 +100,8 @@ extension Pattern {
             self = .element
             return
         }
-        let raw = try readGrowing(pointer, "pattern", required: MemoryLayout<pare_pattern>.size, zero: pare_pattern())
+        let raw = try readGrowing(
+            pointer, "pattern", required: MemoryLayout<pare_pattern>.size, zero: pare_pattern(), fault: .argument)
         self = try Pattern(
             granularity: raw.granularity, n: raw.n, m: raw.m, blockRows: raw.block_rows, blockCols: raw.block_cols,
             remainder: raw.remainder)

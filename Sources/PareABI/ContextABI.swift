@@ -22,7 +22,9 @@ public func pare_context_create(
 ) -> Int32 {
     border(error) {
         guard let out else { throw PareError(.argument, "out is NULL") }
-        let settings = try config.map { try readGrowing($0, "config", required: 16, zero: pare_context_config()) }
+        let settings = try config.map {
+            try readGrowing($0, "config", required: 16, zero: pare_context_config(), fault: .argument)
+        }
         guard (settings?.threads ?? 0) <= 1024 else {
             throw PareError(.argument, "too many threads", found: "\(settings?.threads ?? 0)", expected: "0 … 1024")
         }

@@ -189,7 +189,8 @@ public func pare_model_save(
     border(error) {
         let box = try modelBox(model)
         let raw = try options.map {
-            try readGrowing($0, "options", required: MemoryLayout<pare_save_options>.size, zero: pare_save_options())
+            try readGrowing(
+                $0, "options", required: MemoryLayout<pare_save_options>.size, zero: pare_save_options(), fault: .argument)
         }
         var format: ModelFormat?
         if let number = raw?.format, number != 0 {

@@ -32,7 +32,8 @@ public func pare_prune(
         let context = try Handle.get(context, ContextBox.self, "context").context
         let box = try modelBox(model)
         let raw = try readGrowing(
-            request, "request", required: MemoryLayout<pare_prune_request>.size, zero: pare_prune_request())
+            request, "request", required: MemoryLayout<pare_prune_request>.size, zero: pare_prune_request(),
+            fault: .argument)
         let made = try context.prune(box.analysed, PruneRequest(raw), progress: progress(raw.run))
         report?.pointee = Handle.make(ReportBox(made))
     }

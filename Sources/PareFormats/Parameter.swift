@@ -90,10 +90,27 @@ public final class Parameter {
         return view(masked?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
+    /// The values lie unchanged in a file so large that it should not fill memory when it is read.
+    public var isLargeFile: Bool {
+        if replacement == nil, case .mapped(let file, _) = stored { return file.count >= 1 << 25 }
+        return false
+    }
+
+    /// Copies the values of some elements, without the mask and without leaving pages of a mapped file in memory.
+    public func read(elements: Range<Int>, into target: UnsafeMutableRawPointer) throws {
+        let (start, bytes) = (elements.lowerBound * dtype.size, elements.count * dtype.size)
+        let buffer = UnsafeMutableRawBufferPointer(start: target, count: bytes)
+        if let replacement {
+            buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: replacement.bytes[start..<start + bytes]))
+        } else {
+            try stored.read(start, into: buffer)
+        }
+    }
+
     /// Let the mapped pages of some elements go from this process, so that reading a large model does not keep it in memory.
     /// They come back when touched. Small files are left alone: taking pages back costs more than they do.
     public func releasePages(_ elements: Range<Int>) {
-        guard replacement == nil, case .mapped(let file, let range) = stored, file.count >= 1 << 25 else { return }
+        guard isLargeFile, case .mapped(let file, let range) = stored else { return }
         let size = dtype.size
         file.releasePages(range.lowerBound + elements.lowerBound * size..<range.lowerBound + elements.upperBound * size)
     }

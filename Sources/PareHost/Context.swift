@@ -63,6 +63,9 @@ public final class Context {
         return standardFolder.map { [$0] } ?? []
     }
 
+    /// Folders that a new context searches by default, in order.
+    public static var searchFolders: [String] { folders(nil) }
+
     /// Where plugins lie relative to the image that holds this code: `pare/` beside libpare.so, `../lib/pare/` from the program.
     public static var standardFolder: String? {
         guard let image = cshim_image_path(#dsohandle), let resolved = realpath(image, nil) else { return nil }
@@ -72,7 +75,10 @@ public final class Context {
         let folder = String(path[..<slash])
         for candidate in ["\(folder)/pare", "\(folder)/../lib/pare"] {
             var info = stat()
-            if stat(candidate, &info) == 0, info.st_mode & S_IFMT == S_IFDIR { return candidate }
+            guard stat(candidate, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else { continue }
+            guard let plain = realpath(candidate, nil) else { continue }
+            defer { free(plain) }
+            return String(cString: plain)
         }
         return nil
     }

@@ -90,13 +90,15 @@ public final class Mask: @unchecked Sendable {
         }
     }
 
-    /// Kept or not, by row-major position.
+    /// Kept or not, by row-major position; traps out of bounds, as an array does.
     public subscript(index: Int) -> Bool {
         get {
+            // Unreachable from outside: positions come from a scan of the array that the mask belongs to.
             precondition(index >= 0 && index < count)
             return words[index / 64] >> UInt64(index % 64) & 1 == 1
         }
         set {
+            // Unreachable from outside: positions come from a scan of the array that the mask belongs to.
             precondition(index >= 0 && index < count)
             let bit = UInt64(1) << UInt64(index % 64)
             if newValue { words[index / 64] |= bit } else { words[index / 64] &= ~bit }

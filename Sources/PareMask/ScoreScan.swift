@@ -79,11 +79,11 @@ final class ScoreScan<S: Score> {
 }
 
 /// Blocks of memory that tasks borrow, as many as run at once.
-final class ScratchPool {
+public final class ScratchPool: @unchecked Sendable {
     private var blocks: [(bytes: Int, base: UnsafeMutableRawPointer)] = []
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
 
-    init() { pthread_mutex_init(lock, nil) }
+    public init() { pthread_mutex_init(lock, nil) }
 
     deinit {
         for block in blocks { block.base.deallocate() }
@@ -91,7 +91,8 @@ final class ScratchPool {
         lock.deallocate()
     }
 
-    func with<R>(bytes: Int, _ body: (UnsafeMutableRawPointer) throws -> R) rethrows -> R {
+    /// A block of at least `bytes` bytes, aligned to 64, for the duration of the body.
+    public func with<R>(bytes: Int, _ body: (UnsafeMutableRawPointer) throws -> R) rethrows -> R {
         pthread_mutex_lock(lock)
         let at = blocks.firstIndex { $0.bytes >= bytes }
         let reused = at.map { blocks.remove(at: $0) }

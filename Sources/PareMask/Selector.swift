@@ -17,14 +17,16 @@ final class Selector<S: Score> {
 
     /// Keys up to this many are collected rather than counted in bins.
     private let listLimit: Int
-    private static var bins: Int { 1 << 16 }
-    private static var everything: ClosedRange<Key> { S.key(-.infinity)...S.key(.infinity) }
+    static var bins: Int { 1 << 16 }
+    static var everything: ClosedRange<Key> { S.key(-.infinity)...S.key(.infinity) }
 
-    private let scan: ScoreScan<S>
-    private let threads: Threads
+    let scan: ScoreScan<S>
+    let threads: Threads
     private let progress: ((Double) -> Bool)?
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private var passes = 0
+    /// All sampled keys were multiples of 65 536.
+    var isCoarse = false
     private var done = 0
 
     init(
@@ -52,6 +54,7 @@ final class Selector<S: Score> {
         while true {
             if let tried = guess {
                 guess = nil
+                if let selection = try countCoarse(k, tried) { return selection }
                 let pass = try collect(tried, limit: 16)
                 let under = pass.below.reduce(0, +)
                 let within = pass.inside.reduce(0, +)
@@ -145,7 +148,7 @@ final class Selector<S: Score> {
         return Selector.bin(of: rank - below, in: totals, bracket, shift, below)
     }
 
-    private func runPass(_ body: (Int, UnsafePointer<S>, Int, Int) throws -> Void) throws {
+    func runPass(_ body: (Int, UnsafePointer<S>, Int, Int) throws -> Void) throws {
         done = 0
         try scan.run(Array(scan.tasks.indices), threads, before: { step() }, body)
         passes += 1
@@ -159,94 +162,6 @@ final class Selector<S: Score> {
         let part = Double(done) / Double(max(scan.tasks.count, 1))
         done += 1
         return progress(1 - (1 - part / 2) / Double(1 << passes))
-    }
-
-    // MARK: Brackets
-
-    private static func shift(_ bracket: ClosedRange<Key>) -> Int {
-        let width = UInt64(Key.Magnitude(truncatingIfNeeded: bracket.upperBound &- bracket.lowerBound))
-        return max(0, 64 - width.leadingZeroBitCount - bins.trailingZeroBitCount)
-    }
-
-    /// The bin that holds a rank (counted from the bracket's start) as a bracket, what lies below it, and its own
-    /// count.
-    private static func bin(
-        of rank: Int, in counts: UnsafePointer<UInt64>, _ bracket: ClosedRange<Key>, _ shift: Int, _ below: Int
-    ) -> (ClosedRange<Key>, Int, Int) {
-        var before = 0
-        var bin = 0
-        while bin < bins - 1, before + Int(counts[bin]) <= rank {
-            before += Int(counts[bin])
-            bin += 1
-        }
-        let low = bracket.lowerBound &+ Key(truncatingIfNeeded: UInt64(bin) << UInt64(shift))
-        let last = low.addingReportingOverflow(Key(truncatingIfNeeded: (UInt64(1) << UInt64(shift)) - 1))
-        let high = last.overflow ? bracket.upperBound : min(last.partialValue, bracket.upperBound)
-        return (low...high, below + before, Int(counts[bin]))
-    }
-
-    /// The key of a rank among keys in memory, all inside the bracket.
-    static func key(of rank: Int, among lists: [[Key]], in bracket: ClosedRange<Key>) -> Key {
-        var bracket = bracket
-        var below = 0
-        var counts = [UInt64](repeating: 0, count: bins)
-        while bracket.lowerBound < bracket.upperBound {
-            let shift = shift(bracket)
-            counts.withUnsafeMutableBufferPointer { buffer in
-                guard let base = buffer.baseAddress else { return }
-                buffer.update(repeating: 0)
-                for list in lists {
-                    list.withUnsafeBufferPointer {
-                        guard let keys = $0.baseAddress else { return }
-                        S.histogram(keys: keys, $0.count, bracket, shift, base)
-                    }
-                }
-                (bracket, below, _) = bin(of: rank - below, in: base, bracket, shift, below)
-            }
-        }
-        return bracket.lowerBound
-    }
-
-    /// A narrow bracket that very probably holds the rank, from 1024 neighbours at each of up to 1024 places: asking costs more
-    /// than scoring, so places are few. Neighbours resemble each other, so 32 of them are taken for one. nil where sources
-    /// cannot be asked for a few units.
-    private func sampledBracket(_ rank: Int, of total: Int) throws -> ClosedRange<Key>? {
-        guard scan.sources.allSatisfy({ $0.chunkLimit == nil && $0.isConcurrent }) else { return nil }
-        let run = 1024
-        let places = min(1024, total / (run * 64))
-        guard places > 0 else { return nil }
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: places * run * MemoryLayout<S>.stride, alignment: 64)
-        defer { memory.deallocate() }
-        let samples = memory.bindMemory(to: S.self, capacity: places * run)
-        samples.initialize(repeating: .nan, count: places * run)
-        var starts = [0]
-        for source in scan.sources { starts.append(starts[starts.count - 1] + source.unitCount) }
-        let sources = scan.sources
-        try threads.tryParallelFor(places) { place in
-            // Evenly spread with a jitter, so that no period of the data is hit again and again.
-            let spacing = total / places
-            let jitter = Int(truncatingIfNeeded: UInt64(place) &* 0x9e37_79b9_7f4a_7c15 >> 33) % max(1, spacing - run)
-            let position = place * spacing + jitter
-            var low = 0
-            var high = sources.count
-            while high - low > 1 {
-                let middle = (low + high) / 2
-                if starts[middle] <= position { low = middle } else { high = middle }
-            }
-            let first = position - starts[low]
-            let count = min(run, sources[low].unitCount - first)
-            try sources[low].fill(first: first, count: count, into: samples + place * run)
-        }
-        let keys = (0..<places * run).compactMap { samples[$0].isNaN ? nil : S.key(samples[$0]) }
-        guard !keys.isEmpty else { return nil }
-        let center = (Double(rank) + 0.5) / Double(total) * Double(keys.count)
-        let spread = 3 * (32 * center * (1 - center / Double(keys.count))).squareRoot() + 8
-        let low = Int(center - spread)
-        let high = Int(center + spread)
-        let all = Selector.everything
-        let lower = low <= 0 ? all.lowerBound : Selector.key(of: low, among: [keys], in: all)
-        let upper = high >= keys.count ? all.upperBound : Selector.key(of: high, among: [keys], in: all)
-        return lower...max(lower, upper)
     }
 
     // MARK: Result
@@ -265,6 +180,11 @@ final class Selector<S: Score> {
                 }
             }
         }
+        return decide(k, threshold, smaller, equal)
+    }
+
+    /// The selection once it is known how many keys of each task are smaller than the threshold, and how many equal it.
+    func decide(_ k: Int, _ threshold: Key, _ smaller: [Int], _ equal: [Int]) -> Selection {
         // The lowest indices among the equal ones are kept.
         var tiesToKeep = equal.reduce(0, +) - (k - smaller.reduce(0, +))
         var removed = [Int](repeating: 0, count: scan.sources.count)

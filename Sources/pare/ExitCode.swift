@@ -29,7 +29,7 @@ enum ExitStatus {
     static let help = """
         Exit codes:
           0    done
-          1    the models differ (diff)
+          1    the models differ (diff), or a plugin failed a check (validate)
           2    wrong arguments: unknown option, plugin, parameter or file name
           3    wrong data: malformed file, shapes or types that do not fit, NaN
           4    missing resources: memory, disk, permissions, existing file

@@ -9,7 +9,9 @@ struct Pare: ParsableCommand {
         abstract: "Prune neural networks: choose what to remove, by plugins.",
         discussion: ExitStatus.help,
         version: "pare \(Context.version)",
-        subcommands: [Plugins.self, Inspect.self, Prune.self, Apply.self, Diff.self, Measure.self])
+        subcommands: [
+            Plugins.self, Inspect.self, Prune.self, Apply.self, Diff.self, Measure.self, Validate.self,
+        ])
 }
 
 @main

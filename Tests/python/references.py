@@ -68,9 +68,7 @@ def together(scores, sparsity):
     flat = np.concatenate([score.ravel() for score in scores.values()])
     mask = remove(flat, apportion([sparsity * flat.size])[0])
     ends = np.cumsum([score.size for score in scores.values()])[:-1]
-    return {
-        name: part.reshape(score.shape) for (name, score), part in zip(scores.items(), np.split(mask, ends))
-    }
+    return {name: part.reshape(score.shape) for (name, score), part in zip(scores.items(), np.split(mask, ends))}
 
 
 def keep_n_of_m(weight, n, m):
@@ -106,3 +104,17 @@ def fpgm(weight):
     """He et al. 2019: sum of a filter's distances to all filters."""
     matrix = rows(weight).astype(np.float64)
     return np.sqrt(((matrix[:, None] - matrix[None]) ** 2).sum(-1)).sum(1).astype(np.float32)
+
+
+def same_bits(a, b):
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def assert_pruned_as(before, after, masks):
+    """Removed weights are +0.0, all others and all other tensors are the same to the bit."""
+    assert before.keys() == after.keys()
+    for name, old in before.items():
+        expected = np.where(masks[name], old, old.dtype.type(0)) if name in masks else old
+        assert same_bits(expected, after[name]), (
+            f"{name}: {np.count_nonzero(expected != after[name])} of {old.size} values differ"
+        )

@@ -1,5 +1,5 @@
-"""Pruning trained networks: masks against numpy, files against onnx and safetensors, results against onnxruntime and
-transformers. Needs the shared data; skips where it is absent."""
+"""Pruning trained networks: masks against numpy, files against onnx and safetensors, results against onnxruntime. Needs
+the shared data; skips where it is absent."""
 
 import json
 import math
@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import references as reference
-from conftest import SHARED, shared_path
+from conftest import shared_path
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
-safetensors = pytest.importorskip("safetensors")
+pytest.importorskip("safetensors")
 pare = pytest.importorskip("pare", exc_type=ImportError)
 
 from onnx import numpy_helper  # noqa: E402
@@ -48,20 +48,6 @@ def weights_in_order(path):
         if node.op_type in ("Conv", "Gemm"):
             found[node.input[1]] = stored[node.input[1]]
     return found
-
-
-def same_bits(a, b):
-    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
-
-
-def assert_pruned_as(before, after, masks):
-    """Removed weights are +0.0, all others and all other tensors are the same to the bit."""
-    assert before.keys() == after.keys()
-    for name, old in before.items():
-        expected = np.where(masks[name], old, old.dtype.type(0)) if name in masks else old
-        assert same_bits(expected, after[name]), (
-            f"{name}: {np.count_nonzero(expected != after[name])} of {old.size} values differ"
-        )
 
 
 def session(path):
@@ -101,12 +87,12 @@ def prune(tmp_path):
     return run
 
 
-# Floors of the accuracy on 1000 test images after one-shot pruning, a little under what was measured (dense: 0.915).
+# Floors of the accuracy on 1000 test images after one-shot pruning, a little under what was measured; 0.915 dense.
 FLOORS = {
-    "uniform": {0.3: 0.89, 0.5: 0.70, 0.7: 0.15, 0.9: 0.05},
-    "uniform-plus": {0.3: 0.89, 0.5: 0.70, 0.7: 0.15, 0.9: 0.05},
-    "erk": {0.3: 0.90, 0.5: 0.80, 0.7: 0.30, 0.9: 0.05},
-    "global": {0.3: 0.90, 0.5: 0.85, 0.7: 0.50, 0.9: 0.05},
+    "uniform": {0.3: 0.90, 0.5: 0.87, 0.7: 0.45},
+    "uniform-plus": {0.3: 0.90, 0.5: 0.88, 0.7: 0.50},
+    "erk": {0.3: 0.90, 0.5: 0.84, 0.7: 0.45},
+    "global": {0.3: 0.90, 0.5: 0.89, 0.7: 0.65},
 }
 
 
@@ -127,16 +113,14 @@ class TestResNet20:
         scores = {name: np.abs(weight) for name, weight in weights.items()}
         total = sum(weight.size for weight in weights.values())
         measured = {}
-        for sparsity, floor in FLOORS[allocation].items():
+        for sparsity in (0.3, 0.5, 0.7, 0.9):
             report, target = prune(path, "magnitude", sparsity, allocation=allocation)
             if allocation == "global":
                 masks = reference.together(scores, sparsity)
             else:
                 quotas = getattr(reference, allocation.replace("-", "_"))(shapes, sparsity)
                 masks = reference.separately(scores, quotas)
-            target.rename(target.with_name("pruned.onnx"))
-            target = target.with_name("pruned.onnx")
-            assert_pruned_as(arrays(path), arrays(target), masks)
+            reference.assert_pruned_as(arrays(path), arrays(target), masks)
             removed = sum(int((~mask).sum()) for mask in masks.values())
             assert removed == round(sparsity * total)
             assert report.sparsity == pytest.approx(removed / total, abs=1e-12)
@@ -151,22 +135,25 @@ class TestResNet20:
         falling = list(measured.values())
         assert all(later <= earlier + 0.02 for earlier, later in zip(falling, falling[1:]))
 
-    @pytest.mark.parametrize("n, m, floor", [(2, 4, 0.70), (4, 8, 0.75)])
+    @pytest.mark.parametrize("n, m, floor", [(2, 4, 0.70), (4, 8, 0.78)])
     def test_n_of_m(self, path, weights, cifar, prune, n, m, floor, record_property):
         names = {name: weight for name, weight in weights.items() if weight.shape[1] % m == 0}
         assert set(weights) - set(names) == {"conv1.weight"}, "three input channels"
         with pytest.raises(pare.ShapeError, match="conv1.weight"):
             prune(path, "magnitude", pattern=f"{n}:{m}")
         report, target = prune(path, "magnitude", pattern=pare.Pattern.parse(f"{n}:{m}", remainder="skip"))
-        assert_pruned_as(
+        reference.assert_pruned_as(
             arrays(path), arrays(target), {k: reference.keep_n_of_m(w, n, m) for k, w in names.items()}
         )
         assert report.sparsity == 1 - n / m
-        record_property("accuracy", accuracy(target, cifar))
-        print(f"\n{n}:{m}: {accuracy(target, cifar)}")
-        assert accuracy(target, cifar) >= floor
+        measured = accuracy(target, cifar)
+        record_property("accuracy", measured)
+        print(f"\n{n}:{m}: {measured}")
+        assert measured >= floor
 
-    @pytest.mark.parametrize("pattern, sparsity, floor", [("block:4x1", 0.5, 0.3), ("row", 0.1, 0.3), ("column", 0.3, 0.3)])
+    @pytest.mark.parametrize(
+        "pattern, sparsity, floor", [("block:4x1", 0.5, 0.48), ("row", 0.1, 0.3), ("column", 0.3, 0.3)]
+    )
     def test_structures(self, path, weights, cifar, prune, pattern, sparsity, floor, record_property):
         options = {}
         if pattern.startswith("block"):
@@ -187,17 +174,20 @@ class TestResNet20:
         masks = reference.separately(scores, reference.uniform(scores, sparsity))
         masks = {name: expand[name](mask).reshape(weights[name].shape) for name, mask in masks.items()}
         _, target = prune(path, "magnitude", sparsity, pattern=pattern, **options)
-        assert_pruned_as(arrays(path), arrays(target), masks)
-        record_property("accuracy", accuracy(target, cifar))
-        print(f"\n{pattern} {sparsity}: {accuracy(target, cifar)}")
-        assert accuracy(target, cifar) >= floor
+        reference.assert_pruned_as(arrays(path), arrays(target), masks)
+        measured = accuracy(target, cifar)
+        record_property("accuracy", measured)
+        print(f"\n{pattern} {sparsity}: {measured}")
+        assert measured >= floor
 
-    def test_lamp(self, path, weights, cifar, prune):
+    def test_lamp(self, path, weights, cifar, prune, record_property):
         scores = {name: reference.lamp(weight) for name, weight in weights.items()}
         _, target = prune(path, "lamp", 0.7, allocation="global")
-        assert_pruned_as(arrays(path), arrays(target), reference.together(scores, 0.7))
-        print(f"\nlamp 0.7: {accuracy(target, cifar)}")
-        assert accuracy(target, cifar) >= 0.5
+        reference.assert_pruned_as(arrays(path), arrays(target), reference.together(scores, 0.7))
+        measured = accuracy(target, cifar)
+        record_property("accuracy", measured)
+        print(f"\nlamp 0.7: {measured}")
+        assert measured >= 0.5
 
     def test_fpgm(self, path, weights, prune):
         scores = {name: reference.fpgm(weight) for name, weight in weights.items()}
@@ -207,19 +197,15 @@ class TestResNet20:
             for name, mask in masks.items()
         }
         _, target = prune(path, "fpgm", 0.25, pattern="row")
-        assert_pruned_as(arrays(path), arrays(target), masks)
+        reference.assert_pruned_as(arrays(path), arrays(target), masks)
 
     def test_norm_scale(self, path, weights, prune):
         stored = arrays(path)
-        scores = {
-            name: np.abs(stored[name.replace("conv", "bn")]) for name in weights if "conv" in name
-        }
+        scores = {name: np.abs(stored[name.replace("conv", "bn")]) for name in weights if "conv" in name}
         masks = reference.separately(scores, reference.uniform(scores, 0.25))
-        masks = {
-            name: np.broadcast_to(mask[:, None, None, None], weights[name].shape) for name, mask in masks.items()
-        }
+        masks = {name: np.broadcast_to(mask[:, None, None, None], weights[name].shape) for name, mask in masks.items()}
         _, target = prune(path, "norm-scale", 0.25, pattern="row", exclude="linear.weight")
-        assert_pruned_as(stored, arrays(target), masks)
+        reference.assert_pruned_as(stored, arrays(target), masks)
         with pytest.raises(pare.UnsupportedError, match="linear.weight"):
             prune(path, "norm-scale", 0.25, pattern="row")
 
@@ -269,7 +255,7 @@ def test_half_of_every_model(name, shared, prune):
     for name in changed:
         a, b = numpy_helper.to_array(old[name]), numpy_helper.to_array(new[name])
         mask = b != 0
-        assert same_bits(np.where(mask, a, np.float32(0)), b)
+        assert reference.same_bits(np.where(mask, a, np.float32(0)), b)
         assert np.abs(a)[~mask].max() <= np.abs(a)[mask].min()
         assert np.count_nonzero(b == 0) == pruned[name].zeros >= round(0.5 * a.size) - 1
     # Everything else is equal, field by field, but for the note on how it was pruned.
@@ -308,9 +294,9 @@ def test_safetensors_of_every_model(name, shared, tmp_path):
     assert pruned
     for name, old in before.items():
         mask = after[name] != 0
-        assert same_bits(np.where(mask, old, old.dtype.type(0)), after[name])
+        assert reference.same_bits(np.where(mask, old, old.dtype.type(0)), after[name])
         assert not mask.all() or name not in pruned
-        assert name in pruned or same_bits(old, after[name])
+        assert name in pruned or reference.same_bits(old, after[name])
 
 
 class TestLeNet300Quotas:
@@ -335,127 +321,3 @@ class TestLeNet300Quotas:
         assert sum(layer.zeros for layer in layers) == round(sparsity * 266200)
         for layer in layers:
             assert abs(layer.zeros - layer.target * layer.elements) < 1
-
-
-def linear_names(path, suffixes):
-    return [name for name in load_file(path / "model.safetensors") if name.endswith(suffixes)]
-
-
-class TestLanguageModels:
-    """Hugging Face folders keep everything but the weights that go, and load in transformers."""
-
-    @pytest.fixture
-    def transformers(self):
-        return pytest.importorskip("transformers", reason="transformers is not installed")
-
-    def prune(self, folder, target, *arguments, **options):
-        with pare.load(folder) as model:
-            assert model.format == "hugging-face"
-            report = model.prune(*arguments, **options)
-            model.save(target)
-        return report
-
-    def assert_same_folder(self, folder, target):
-        names = sorted(path.name for path in folder.iterdir())
-        assert sorted(path.name for path in target.iterdir()) == names
-        for name in names:
-            if name != "model.safetensors":
-                assert (target / name).read_bytes() == (folder / name).read_bytes(), name
-
-    def assert_loads_as(self, transformers, folder, target, tied):
-        """transformers sees the saved values, with the output layer still being the embedding."""
-        model = transformers.AutoModelForCausalLM.from_pretrained(str(target)).eval()
-        stored = load_file(target / "model.safetensors")
-        state = {name: value.numpy() for name, value in model.state_dict().items()}
-        for name, value in stored.items():
-            assert np.array_equal(state[name], value), name
-        output, input = model.get_output_embeddings().weight, model.get_input_embeddings().weight
-        assert output.data_ptr() == input.data_ptr()
-        before = load_file(folder / "model.safetensors")
-        assert same_bits(before[tied], stored[tied])
-        with safetensors.safe_open(folder / "model.safetensors", "np") as old:
-            with safetensors.safe_open(target / "model.safetensors", "np") as new:
-                assert list(old.keys()) == list(new.keys())
-                extra = dict(new.metadata() or {})
-                assert {key: extra.pop(key) for key in (old.metadata() or {})} == (old.metadata() or {})
-                assert extra and all(key.startswith("pare") for key in extra)
-        return model
-
-    @pytest.mark.parametrize(
-        "options, ceiling", [({"sparsity": 0.5}, 60), ({"pattern": "2:4"}, 200)], ids=["half", "2:4"]
-    )
-    def test_llama(self, shared, transformers, tmp_path, options, ceiling):
-        folder = shared("lm_stories260k")
-        target = tmp_path / "pruned"
-        self.prune(folder, target, "magnitude", **options)
-        self.assert_same_folder(folder, target)
-        before, after = (load_file(f / "model.safetensors") for f in (folder, target))
-        linear = {name: weight for name, weight in before.items() if "_proj" in name}
-        assert len(linear) == 5 * 7
-        if "pattern" in options:
-            masks = {name: reference.keep_n_of_m(weight, 2, 4) for name, weight in linear.items()}
-        else:
-            scores = {name: np.abs(weight) for name, weight in linear.items()}
-            masks = reference.separately(scores, reference.uniform(scores, 0.5))
-        assert_pruned_as(before, after, masks)
-        model = self.assert_loads_as(transformers, folder, target, "model.embed_tokens.weight")
-        dense = transformers.AutoModelForCausalLM.from_pretrained(str(folder)).eval()
-        tokenizer = transformers.AutoTokenizer.from_pretrained(str(target))
-        stories = shared("text_tinystories/eval.txt").read_text().split("<|endoftext|>")
-        stories = [story.strip() for story in stories if story.strip()][:10]
-        found = perplexity(dense, tokenizer, stories), perplexity(model, tokenizer, stories)
-        print(f"\nllama {options}: perplexity {found[0]:.3f} → {found[1]:.3f}")
-        assert 4 < found[0] < 5.5 and found[0] < found[1] < ceiling
-
-    @pytest.mark.parametrize(
-        "options, ceiling", [({"sparsity": 0.5}, 12), ({"pattern": "2:4"}, 15)], ids=["half", "2:4"]
-    )
-    def test_gpt2(self, shared, transformers, tmp_path, options, ceiling):
-        """GPT-2 stores [in, out]: N:M groups run along axis 0 of the stored weight."""
-        folder = shared("lm_gpt2_char")
-        target = tmp_path / "pruned"
-        self.prune(folder, target, "magnitude", **options)
-        self.assert_same_folder(folder, target)
-        before, after = (load_file(f / "model.safetensors") for f in (folder, target))
-        suffixes = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
-        linear = {name: weight for name, weight in before.items() if name.endswith(suffixes)}
-        assert len(linear) == 4 * 4
-        if "pattern" in options:
-            masks = {name: reference.keep_n_of_m(weight.T, 2, 4).T for name, weight in linear.items()}
-        else:
-            scores = {name: np.abs(weight) for name, weight in linear.items()}
-            masks = reference.separately(scores, reference.uniform(scores, 0.5))
-        assert_pruned_as(before, after, masks)
-        model = self.assert_loads_as(transformers, folder, target, "transformer.wte.weight")
-        dense = transformers.AutoModelForCausalLM.from_pretrained(str(folder)).eval()
-        text = shared("text_shakespeare/tinyshakespeare.txt").read_text()
-        text = text[int(0.9 * len(text)) :][: 128 * 64]
-        found = character_perplexity(dense, folder, text), character_perplexity(model, folder, text)
-        print(f"\ngpt2 {options}: perplexity {found[0]:.3f} → {found[1]:.3f}")
-        assert 5 < found[0] < 7.5 and found[0] < found[1] < ceiling
-
-
-def perplexity(model, tokenizer, stories):
-    """Per story: the loss of every token after BOS, summed over all stories."""
-    import torch
-
-    loss, count = 0.0, 0
-    with torch.no_grad():
-        for story in stories:
-            ids = [1] + tokenizer(story, add_special_tokens=False)["input_ids"]
-            ids = torch.tensor([ids[:512]])
-            logits = model(ids).logits[0, :-1].log_softmax(-1)
-            loss -= logits.gather(1, ids[0, 1:, None]).sum().item()
-            count += ids.shape[1] - 1
-    return math.exp(loss / count)
-
-
-def character_perplexity(model, folder, text):
-    """Windows of 128 characters, first character not scored."""
-    import torch
-
-    vocabulary = json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
-    ids = torch.tensor([vocabulary[c] for c in text]).reshape(-1, 128)
-    with torch.no_grad():
-        logits = model(ids).logits[:, :-1].log_softmax(-1)
-    return math.exp(-logits.gather(2, ids[:, 1:, None]).mean().item())

@@ -68,7 +68,7 @@ def test_raising(context):
         (lambda w: np.where(np.arange(len(w)) == 3, np.inf, 0), ValueError, "unit 3"),
         (lambda w: np.full(len(w), 1e300), ValueError, "finite"),
         (lambda w: np.zeros(len(w) + 1), ValueError, "shape (16,)"),
-        (lambda w: np.zeros((len(w), 1)), ValueError, "shape (16,)"),
+        (lambda w: np.zeros((len(w), 2)), ValueError, "shape (16,)"),
         (lambda w: 1.0, ValueError, "shape (16,)"),
         (lambda w: None, TypeError, "NoneType"),
         (lambda w: np.zeros(len(w), complex), TypeError, "complex"),
@@ -156,3 +156,12 @@ def test_empty_weights(context):
     context.criterion("any")(lambda w: np.zeros(len(w)))
     for shape in ((0, 4), (4, 0), (0, 0)):
         assert pare.score("any", np.empty(shape, np.float32), "row", context=context).shape == (shape[0],)
+
+
+def test_a_column_is_one_score_per_unit(context):
+    @pare.criterion("column", context=context)
+    def column(units):
+        return np.abs(units)
+
+    array = weights(3, 4)
+    assert np.array_equal(pare.score("column", array, context=context), np.abs(array))

@@ -22,11 +22,13 @@ struct ERK: AllocatorPlugin {
     func allocate(_ request: AllocateRequest) throws -> Allocation {
         let layers = request.byDepth.map { request.layers[$0] }.filter { $0.units > 0 && $0.elements > 0 }
         let units = layers.map { Double($0.units) }
-        let raw = layers.map { layer in Double(layer.shape.reduce(0, +)) / Double(layer.elements) }
+        // A scalar has no dimensions to add up; its one element counts like a vector of one.
+        let raw = layers.map { layer in Double(layer.shape.isEmpty ? 1 : layer.shape.reduce(0, +)) / Double(layer.elements) }
         let kept = (1 - request.sparsity) * units.reduce(0, +)
 
         let density: [Double]
         switch repair {
+        case _ where request.sparsity == 0: density = layers.map { _ in 1 }  // nothing to divide up
         case .rescale: density = rescaled(raw, units, kept: kept)
         case .es: density = try shifted(raw, units, kept: kept, sparsity: request.sparsity)
         }

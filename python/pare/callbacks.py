@@ -35,6 +35,8 @@ def checked_scores(result: Any, units: int) -> np.ndarray[Any, Any]:
     scores = np.asarray(result)
     if scores.dtype.kind not in "fiub" and scores.dtype.name != "bfloat16":
         raise TypeError(f"a criterion answers real numbers, not {scores.dtype} ({type(result).__name__})")
+    if scores.shape == (units, 1):  # what an elementwise function makes of units of one element
+        scores = scores[:, 0]
     if scores.shape != (units,):
         raise ValueError(f"a criterion answers one score per unit: an array of shape ({units},), not {scores.shape}")
     with np.errstate(over="ignore"):

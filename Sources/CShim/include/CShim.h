@@ -20,6 +20,9 @@ int cshim_clear_direct(int descriptor);
 /* 1 if the process runs with raised privileges (AT_SECURE). */
 int cshim_is_privileged(void);
 
+/* Bytes that malloc has handed out and not got back, 0 where the C library does not say. */
+size_t cshim_heap_in_use(void);
+
 /* How a trial ended. */
 #define CSHIM_TRIAL_RETURNED 0 /* body returned; *detail is what it returned */
 #define CSHIM_TRIAL_EXITED 1   /* it ended the process itself; *detail is the exit code */

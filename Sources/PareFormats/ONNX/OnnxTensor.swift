@@ -239,8 +239,8 @@ struct OnnxTensorReader {
     private mutating func plainOrJoined(_ fields: [WireField], _ width: Int, _ single: WireField.Kind, _ size: Int) throws {
         for field in fields where field.kind != single {
             let reader = WireReader(file, field.body)
-            try reader.expect(.bytes, field, "data of \(label)")
-            try reader.expectMultiple(of: width, field, "data of \(label)")
+            try reader.expect(.bytes, field, "data of \(subject)")
+            try reader.expectMultiple(of: width, field, "data of \(subject)")
         }
         try check(fields.reduce(0) { $0 + $1.body.count }, size, "bytes")
         if fields.isEmpty { return }
@@ -262,7 +262,7 @@ struct OnnxTensorReader {
     private mutating func decode(_ fields: [WireField], _ count: Int, _ dtype: DType) throws {
         var values: [Int] = []
         for field in fields {
-            try WireReader(file, field.body).appendInts(field, "data of \(label)", to: &values)
+            try WireReader(file, field.body).appendInts(field, "data of \(subject)", to: &values)
         }
         try check(values.count, count, "elements")
         if count == 0 { return }
@@ -291,10 +291,9 @@ struct OnnxTensorReader {
             expected: "\(expected) \(unit)")
     }
 
-    private var place: String {
-        let name = tensor.name.isEmpty ? label : "\(label) \"\(tensor.name)\""
-        return "\(file.path): \(name) at byte \(tensor.offset)"
-    }
+    private var subject: String { tensor.name.isEmpty ? label : "\(label) \"\(tensor.name)\"" }
+
+    private var place: String { "\(file.path): \(subject) at byte \(tensor.offset)" }
 
     private func error(_ status: Status, _ what: String, found: String = "", expected: String = "") -> PareError {
         PareError(status, what, at: place, found: found, expected: expected)

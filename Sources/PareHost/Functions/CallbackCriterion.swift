@@ -10,7 +10,7 @@ final class CallbackCriterion: HostCriterion {
     init(_ pointer: UnsafePointer<pare_callback_criterion>?) throws {
         let raw = try readGrowing(
             pointer, "the criterion", required: MemoryLayout<pare_callback_criterion>.size,
-            zero: pare_callback_criterion())
+            zero: pare_callback_criterion(), fault: .argument)
         guard raw.score != nil else { throw PareError(.argument, "the criterion has no score function") }
         guard let id = raw.id else { throw PareError(.argument, "the criterion has no id") }
         callback = raw

@@ -172,6 +172,11 @@ final class HostCriterionInstance {
         let elements = weight.shape.dropFirst(unitAxes).reduce(1, &*)
         let parameter = fromC(request.pointee.parameter)
         let target = out.assumingMemoryBound(to: Float.self)
+        if weight.dtype == .float32, weight.isContiguous, let base = weight.base, UInt(bitPattern: base) % 4 == 0 {
+            let values = UnsafePointer(base.assumingMemoryBound(to: Float.self))
+            return try tables.criterion.score(
+                parameter: parameter, weights: values, units: units, elements: elements, values: self.values, into: target)
+        }
         let buffer = UnsafeMutablePointer<Float>.allocate(capacity: max(weight.count, 1))
         defer { buffer.deallocate() }
         try weight.readFloat32(from: 0, count: weight.count, into: buffer)

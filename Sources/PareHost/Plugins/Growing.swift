@@ -5,15 +5,16 @@ import PareTensor
 ///
 /// - Parameter sizeOffset: where `struct_size` lies (0 everywhere but in `pare_module`).
 /// - Parameter required: bytes of version 1.0, the least that is accepted.
+/// - Parameter fault: whose fault a NULL or short struct is: `.argument` for those of a caller.
 public func readGrowing<T>(
-    _ pointer: UnsafePointer<T>?, _ name: String, required: Int, sizeOffset: Int = 0, zero: T
+    _ pointer: UnsafePointer<T>?, _ name: String, required: Int, sizeOffset: Int = 0, zero: T, fault: Status = .pluginFault
 ) throws -> T {
-    guard let pointer else { throw PareError(.pluginFault, "\(name) is NULL") }
+    guard let pointer else { throw PareError(fault, "\(name) is NULL") }
     let raw = UnsafeRawPointer(pointer)
     let size = Int(raw.loadUnaligned(fromByteOffset: sizeOffset, as: UInt32.self))
     guard size >= required else {
         throw PareError(
-            .pluginFault, "\(name) is too short", found: "struct_size \(size)", expected: "at least \(required)")
+            fault, "\(name) is too short", found: "struct_size \(size)", expected: "at least \(required)")
     }
     var copy = zero
     withUnsafeMutableBytes(of: &copy) { target in

@@ -65,11 +65,10 @@ extension AnalysedModel {
             view: unit.view, unitAxes: unit.unitAxes, owner: unit.owner, isSwapped: unit.isSwapped,
             allowNonfinite: allowNonfinite)
         let perUnit = parameter.count / max(tensor.units, 1)
-        let isInStoredOrder = unit.view.isContiguous && !unit.isSwapped
-        tensor.release = { units in
-            let elements = isInStoredOrder ? units.lowerBound * perUnit..<units.upperBound * perUnit : 0..<parameter.count
-            parameter.releasePages(elements)
+        if unit.view.isContiguous, !unit.isSwapped, parameter.isLargeFile {
+            tensor.read = { try parameter.read(elements: $0.lowerBound * perUnit..<$0.upperBound * perUnit, into: $1) }
         }
+        tensor.release = { parameter.releasePages(0..<parameter.count) }
         if plugin.needs & UInt32(PARE_NEED_NORM_SCALE) != 0, let scale = normScale(after: index) {
             let gamma = model.parameters[scale]
             if let view = try grid.perOutput(gamma.originalView, like: unit.view, for: plugin) { tensor.inputs[PARE_INPUT_NORM_SCALE] = view }

@@ -17,8 +17,11 @@ struct ScoredTensor {
     /// `view` shows the first two axes of what is stored the other way round: scores go back into stored order.
     var isSwapped = false
     var allowNonfinite = false
-    /// Called with the range of units that has been read, so that a mapped file does not fill memory.
-    var release: ((Range<Int>) -> Void)?
+    /// Copies the values of some units, where they lie in stored order and reading them through the file is cheaper than through
+    /// its mapping; nil otherwise.
+    var read: ((Range<Int>, UnsafeMutableRawPointer) throws -> Void)?
+    /// Called when a whole tensor has been looked at in place, so that a mapped file does not fill memory.
+    var release: (() -> Void)?
 
     var units: Int { view.shape.prefix(unitAxes).reduce(1, &*) }
 }
@@ -32,10 +35,13 @@ final class CriterionScorer: ScoreSource {
     private let run: RunBridge
     private let whole: WholeScores
     private let key: UInt64
+    private let scratch = ScratchPool()
     /// Units still alive under an attached mask, packed; scores of the others become -infinity: they go first.
     var alive: [UInt64]?
-    /// Weights are checked for NaN and infinity on the reading that makes the mask.
-    var checksWeights = false
+    /// The reading that makes the mask: weights are checked for NaN and infinity, and zeros noted.
+    var isFinal = false
+    /// Zero weights seen on the final reading.
+    let zeros = ZeroNotes()
 
     typealias ScoreFunction = @convention(c) (
         UnsafeMutablePointer<pare_instance>?, UnsafePointer<pare_score_request>?, UnsafeMutablePointer<pare_tensor>?,
@@ -62,7 +68,7 @@ final class CriterionScorer: ScoreSource {
     var chunkLimit: Int? { nil }
 
     /// Sub-ranges may be asked for: the criterion looks at one unit at a time and units lie along one axis.
-    private var isSliceable: Bool { tensor.unitAxes == 1 && instance.plugin.has(flag: UInt32(PARE_FLAG_LOCAL)) }
+    var isSliceable: Bool { tensor.unitAxes == 1 && instance.plugin.has(flag: UInt32(PARE_FLAG_LOCAL)) }
 
     func fill(first: Int, count: Int, into out: UnsafeMutableRawPointer) throws {
         if isSliceable {
@@ -95,10 +101,25 @@ final class CriterionScorer: ScoreSource {
         guard count > 0 else { return }
         try run.check(0)
         var view = tensor.view
-        if count != unitCount {
-            view.base = view.base.map { $0 + first * view.strides[0] * view.dtype.size }
-            view.shape[0] = count
+        let perUnit = view.count / max(unitCount, 1)
+        if count != unitCount { view.shape[0] = count }
+        if isSliceable, let read = tensor.read {
+            try scratch.with(bytes: view.count * view.dtype.size) { copy in
+                try read(first..<first + count, copy)
+                view.base = copy
+                try ask(view, first: first, count: count, into: out)
+                if isFinal { try zeros.note(view, firstElement: first * perUnit) }
+            }
+        } else {
+            if count != unitCount { view.base = view.base.map { $0 + first * view.strides[0] * view.dtype.size } }
+            try ask(view, first: first, count: count, into: out)
+            if isFinal { try zeros.note(view, firstElement: first * perUnit) }
+            tensor.release?()
         }
+    }
+
+    /// One call of the criterion, with its answer checked.
+    private func ask(_ view: TensorView, first: Int, count: Int, into out: UnsafeMutableRawPointer) throws {
         prefill(out, count)
         let weight = BorderTensor(view)
         let scores = BorderTensor(TensorView(base: out, dtype: isFloat64 ? .float64 : .float32, shape: [count]))
@@ -123,10 +144,13 @@ final class CriterionScorer: ScoreSource {
             return withExtendedLifetime((weight, scores, inputs)) { score(instance.pointer, &request, scores.pointer, &record) }
         }
         guard status == PARE_OK else {
+            // What looks like the criterion's trouble may be the weights'.
+            if status == PARE_E_NONFINITE, !tensor.allowNonfinite, let at = try view.firstNonfinite() {
+                throw nonfinite(at, of: view, first)
+            }
             throw pluginError(status, record, plugin: "criterion \"\(instance.plugin.id)\" on \"\(tensor.name)\"")
         }
         try check(view, first, count, out)
-        tensor.release?(first..<first + count)
     }
 
     /// NaN marks what the criterion does not write.
@@ -140,7 +164,7 @@ final class CriterionScorer: ScoreSource {
 
     /// Non-finite weights are the caller's to answer for, NaN scores the criterion's.
     private func check(_ view: TensorView, _ first: Int, _ count: Int, _ out: UnsafeMutableRawPointer) throws {
-        if checksWeights, !tensor.allowNonfinite, let at = try view.firstNonfinite() { throw nonfinite(at, of: view, first) }
+        if isFinal, !tensor.allowNonfinite, let at = try view.firstNonfinite() { throw nonfinite(at, of: view, first) }
         let scores = TensorView(base: out, dtype: isFloat64 ? .float64 : .float32, shape: [count])
         guard let bad = try scores.firstNonfinite() else { return }
         if try view.firstNonfinite() != nil {
@@ -170,7 +194,7 @@ final class CriterionScorer: ScoreSource {
         return PareError(
             .nonfinite, "the weights hold NaN or infinity", at: "parameter \"\(tensor.name)\"",
             found: "a value that is not finite in unit \(first + at / perUnit)", expected: "finite weights",
-            hint: "--allow-nonfinite prunes all the same, with NaN scored as 0")
+            hint: "allow_nonfinite (--allow-nonfinite) prunes all the same, with NaN scored as 0")
     }
 
     private func overrideRemoved(first: Int, count: Int, _ out: UnsafeMutableRawPointer) throws {

@@ -38,6 +38,7 @@ private final class PruneJob {
     private let candidates: [Candidate]
     private var targets: [Int: Double] = [:]
     private var notes: [String] = []
+    private var zeroNotes: [Int: ZeroNotes] = [:]
 
     init(_ context: Context, _ analysed: AnalysedModel, _ request: PruneRequest, _ run: RunBridge) throws {
         self.context = context
@@ -68,6 +69,7 @@ private final class PruneJob {
             let tensor = try analysed.scoredTensor(
                 layer.index, layer.grid, plugin: criterion.plugin, allowNonfinite: request.allowNonfinite)
             let scorer = try CriterionScorer(tensor, criterion, run: run, whole: whole)
+            zeroNotes[layer.index] = scorer.zeros
             if request.keepMasks { scorer.alive = try analysed.model.parameters[layer.index].mask.map { try layer.grid.unitBits(of: $0, keepAny: true) } }
             return scorer
         }
@@ -90,7 +92,7 @@ private final class PruneJob {
             let selection = try selectSmallest(pool.remove, of: sources, threads: context.threads) { self.run.report($0) }
             try run.begin("masking \(sources[0].tensor.name)", from: done + share / 2, to: done + share)
             for (position, member) in pool.members.enumerated() {
-                scorers[member].checksWeights = true
+                scorers[member].isFinal = true
                 let units = try selection.mask(for: position, threads: context.threads)
                 masks.append((layers[member].index, try units.withUnsafeBufferPointer { try layers[member].grid.expand($0) }))
                 try run.check(Double(position + 1) / Double(sources.count))
@@ -107,7 +109,7 @@ private final class PruneJob {
             let share = Double(layer.grid.units) / total
             try run.begin("masking \(scorer.tensor.name)", from: done, to: done + share)
             done += share
-            scorer.checksWeights = true
+            scorer.isFinal = true
             targets[layer.index] = request.pattern.fixedSparsity
             return (layer.index, try layer.grid.selectNM(scores: scorer, threads: context.threads))
         }
@@ -135,17 +137,25 @@ private final class PruneJob {
         let node = analysed.uses[candidate.index]?.node
         let op = node.flatMap { analysed.model.graph?.nodes[$0].op } ?? ""
         let inForce = mask ?? parameter.mask
-        let zeros = try parameter.dtype.isFloat ? parameter.countZeros(under: inForce, threads: context.threads) : 0
+        let zeros = try parameter.dtype.isFloat ? self.zeros(candidate.index, under: inForce) : 0
         return LayerReport(
             name: parameter.name, op: op, shape: parameter.shape, dtype: parameter.dtype.name, elements: parameter.count,
             kept: mask?.kept ?? parameter.count, zeros: zeros, pruned: mask != nil, target: targets[candidate.index],
             macs: analysed.macs(of: candidate.index), note: candidate.note)
     }
 
+    /// Zero elements of a parameter under a mask, from what was noted while it was scored where that suffices.
+    private func zeros(_ index: Int, under mask: Mask?) throws -> Int {
+        let parameter = analysed.model.parameters[index]
+        if let mask, let kept = zeroNotes[index]?.kept(by: mask) { return parameter.count - mask.kept + kept }
+        return try parameter.countZeros(under: mask, threads: context.threads)
+    }
+
     /// Says layer by layer why a strict request would change nothing.
     func nothingToDo(_ report: PruneReport) -> PareError {
-        let reasons = report.layers.prefix(8).map { "\($0.name): \($0.note.isEmpty ? "loses no unit at this sparsity" : $0.note)" }
-        let more = report.layers.count > 8 ? "; and \(report.layers.count - 8) more" : ""
+        let likely = report.layers.filter { $0.shape.count > 1 }
+        let reasons = likely.prefix(8).map { "\($0.name): \($0.note.isEmpty ? "loses no unit at this sparsity" : $0.note)" }
+        let more = likely.count > 8 ? "; and \(likely.count - 8) more" : ""
         return PareError(
             .nothingToDo, "the request would change nothing", at: analysed.model.path,
             found: reasons.joined(separator: "; ") + more, expected: "at least one weight to remove")

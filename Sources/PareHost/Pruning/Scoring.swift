@@ -39,7 +39,7 @@ extension Context {
     ) throws -> Mask {
         let grid = try UnitGrid(shape: weight.shape, layout: .outFirst, pattern: pattern)
         let scorer = try scorer(id, options, weight, pattern, progress)
-        scorer.checksWeights = true
+        scorer.isFinal = true
         return try selectUnits(scorer, grid, sparsity: sparsity, threads: threads)
     }
 
@@ -70,12 +70,19 @@ extension Context {
 extension CriterionScorer {
     /// All scores at once, in parts where the criterion can be asked concurrently.
     func fillAll(_ out: UnsafeMutableRawPointer, threads: Threads) throws {
-        checksWeights = true
-        guard isConcurrent, threads.count > 1 else { return try compute(first: 0, count: unitCount, into: out) }
-        let chunk = 1 << 16
-        try threads.tryParallelFor((unitCount + chunk - 1) / chunk) { index in
+        guard isSliceable else { return try computeAll(into: out) }
+        // Chunks that stay in the second-level cache while they are scored and checked.
+        let chunk = 1 << 14
+        let part = { (index: Int) throws in
             let first = index * chunk
-            try compute(first: first, count: min(chunk, unitCount - first), into: out + first * (isFloat64 ? 8 : 4))
+            try self.compute(
+                first: first, count: min(chunk, self.unitCount - first), into: out + first * (self.isFloat64 ? 8 : 4))
+        }
+        let chunks = (unitCount + chunk - 1) / chunk
+        if isConcurrent {
+            try threads.tryParallelFor(chunks, part)
+        } else {
+            for index in 0..<chunks { try part(index) }
         }
     }
 }

@@ -24,7 +24,7 @@ struct OutputCheck {
                 .argument, "\(option) would overwrite an input", at: path, found: "the same file as \(input)",
                 hint: "write to another name; the input is never changed")
         }
-        for other in outputs where other.path == path {
+        for other in outputs where OutputCheck.isSamePlace(other.path, path) {
             throw PareError(.argument, "\(option) and \(other.option) name the same file", at: path)
         }
         outputs.append((path, option))
@@ -38,10 +38,7 @@ struct OutputCheck {
     }
 
     private func checkFolder(of path: String, _ option: String) throws {
-        var end = Substring(path)
-        while end.utf8.count > 1, end.last == "/" { end = end.dropLast() }
-        let slash = end.lastIndex(of: "/")
-        let folder = slash.map { $0 == end.startIndex ? "/" : String(end[..<$0]) } ?? "."
+        let folder = OutputCheck.split(path).folder
         guard OutputCheck.isFolder(OutputCheck.status(folder)) else {
             throw PareError(
                 .notFound, "there is no folder for \(option)", at: path, found: "no folder \"\(folder)\"", hint: "make it first")
@@ -50,6 +47,19 @@ struct OutputCheck {
             let reason = String(cString: strerror(errno))
             throw PareError(.io, "\(option) cannot be written", at: path, found: "folder \"\(folder)\": \(reason)")
         }
+    }
+
+    private static func split(_ path: String) -> (folder: String, name: Substring) {
+        var end = Substring(path)
+        while end.utf8.count > 1, end.last == "/" { end = end.dropLast() }
+        guard let slash = end.lastIndex(of: "/") else { return (".", end) }
+        return (slash == end.startIndex ? "/" : String(end[..<slash]), end[end.index(after: slash)...])
+    }
+
+    /// Whether two paths of files that need not exist name the same one, "out" and "./out".
+    private static func isSamePlace(_ a: String, _ b: String) -> Bool {
+        let (one, other) = (split(a), split(b))
+        return one.name == other.name && isSame(status(one.folder), status(other.folder))
     }
 
     private static func status(_ path: String) -> stat? {

@@ -19,6 +19,8 @@ enum Signals {
         signal(SIGTERM, handler)
         // A reader who goes away shows as an error of write, not as a sudden end in the middle of saving.
         signal(SIGPIPE, SIG_IGN)
+        // Likewise a limit on the size of files (ulimit -f): the write fails, and what was written is removed.
+        signal(SIGXFSZ, SIG_IGN)
     }
 
     static var shouldStop: Bool { count > 0 }
