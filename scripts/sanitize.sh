@@ -22,6 +22,8 @@ c_plugins=$(make -s --no-print-directory print-c-plugins)
 # does that quietly.
 export PARE_SANITIZE=1
 flags=(--sanitize="$kind" --scratch-path "$scratch" -Xswiftc -use-ld=lld)
+# Plugins may want more of the program's runtime than the program itself does.
+[ "$kind" = thread ] && flags+=(-Xlinker "--export-dynamic-symbol=__tsan_*")
 
 # Reports go into files: a program that a test starts may have its standard error captured, or be expected to fail.
 reports=$tree/reports
@@ -45,24 +47,32 @@ build() {
 }
 
 assemble() {
-  local made clang compiler language plugin
+  local made clang plugin libraries preload
   made=$(swift build "${flags[@]}" --show-bin-path) || return 1
   MADE=$made scripts/assemble.sh "$tree" $plugins || return 1
   clang=$(dirname "$(readlink -f "$(command -v swiftc)")")/clang
-  for language in cc c++; do
-    compiler=$clang
-    [ $language = cc ] || compiler=$clang++
-    printf '#!/bin/sh\nexec %s -fsanitize=%s -fuse-ld=lld -Wno-unused-command-line-argument -g "$@"\n' "$compiler" "$kind" >"$tree/bin/$language"
-    chmod +x "$tree/bin/$language"
-  done
+  preload=$("$clang" -print-resource-dir)/lib/linux/libclang_rt.$runtime-$(uname -m).so
+  libraries=""
+  if [ "$kind" = thread ]; then
+    # This toolchain's runtime knows Dispatch and wants it there.
+    made=$(dirname "$clang")/../lib/swift/linux
+    libraries="-L$made -ldispatch -lBlocksRuntime -Wl,-rpath,$made,--export-dynamic-symbol=__tsan_*"
+    preload=$made/libBlocksRuntime.so:$made/libdispatch.so:$preload
+  fi
+  wrap cc "exec $clang -fsanitize=$kind -fuse-ld=lld -Wno-unused-command-line-argument -g \"\$@\" $libraries"
+  wrap c++ "exec $clang++ -fsanitize=$kind -fuse-ld=lld -Wno-unused-command-line-argument -g \"\$@\" $libraries"
+  # Leaks are looked for in the programs, not in the interpreter.
+  wrap python "ASAN_OPTIONS=\$ASAN_OPTIONS:detect_leaks=0 LD_PRELOAD=$preload exec $python \"\$@\""
   export CC=$tree/bin/cc CXX=$tree/bin/c++
   for plugin in $c_plugins; do
     $CC -std=c11 -O1 -fPIC -shared -fvisibility=hidden -Iinclude "plugins/$plugin/$plugin.c" -o "$tree/lib/pare/$plugin.pare" -lm || return 1
   done
   make -s --no-print-directory c-examples BUILD="$tree" CC="$CC" || return 1
-  printf '#!/bin/sh\nASAN_OPTIONS=$(echo "$ASAN_OPTIONS" | sed s/detect_leaks=1/detect_leaks=0/) \\\nLD_PRELOAD=%s exec %s "$@"\n' \
-    "$("$clang" -print-resource-dir)/lib/linux/libclang_rt.$runtime-$(uname -m).so" "$python" >"$tree/bin/python"
-  chmod +x "$tree/bin/python"
+}
+
+wrap() { # wrap NAME COMMAND   a program of the tree's own
+  printf '#!/bin/sh\n%s\n' "$2" >"$tree/bin/$1"
+  chmod +x "$tree/bin/$1"
 }
 
 in_swift() { swift test "${flags[@]}" --skip-build 2>&1 | grep -vE '^[◇✔]' ; return "${PIPESTATUS[0]}"; }

@@ -6,5 +6,5 @@ import sys
 os.environ.pop("LD_PRELOAD", None)
 if "PARE_SANITIZED_PYTHON" in os.environ:
     sys.executable = sys._base_executable = os.environ["PARE_SANITIZED_PYTHON"]
-# Leaks are looked for in the programs, not in the interpreter.
-os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "").replace("detect_leaks=0", "detect_leaks=1")
+# The wrapper has turned the search for leaks off for the interpreter alone.
+os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "").removesuffix(":detect_leaks=0")
