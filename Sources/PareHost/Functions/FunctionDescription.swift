@@ -103,11 +103,14 @@ struct FunctionDescription {
             argument.option = options.count
             let isInteger = type != .f32 && type != .f64
             let standard = try members.optionalNumber("default")
+            if isInteger, let standard, Int64(exactly: standard) == nil {
+                throw PareError(.format, "the default is not a whole number", at: place, found: "\(standard)", expected: type.rawValue)
+            }
             options.append(
                 OptionInfo(
                     key: try members.string("key"), kind: isInteger ? .int : .float,
                     help: try members.optionalString("help") ?? "", unit: "",
-                    defaultText: standard.map { isInteger ? String(Int64($0)) : "\($0)" },
+                    defaultText: standard.map { number in isInteger ? Int64(exactly: number).map(String.init) ?? "0" : "\(number)" },
                     minimum: try members.optionalNumber("minimum") ?? -Double.infinity,
                     maximum: try members.optionalNumber("maximum") ?? Double.infinity, choices: [],
                     flags: standard == nil ? UInt32(PARE_OPTION_REQUIRED) : 0))
