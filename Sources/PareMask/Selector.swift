@@ -174,10 +174,13 @@ final class Selector<S: Score> {
         var equal = pass.inside
         if !isSingle {
             for task in pass.lists.indices {
-                equal[task] = 0
+                var (under, same) = (0, 0)
                 for key in pass.lists[task] {
-                    if key < threshold { smaller[task] += 1 } else if key == threshold { equal[task] += 1 }
+                    under += key < threshold ? 1 : 0
+                    same += key == threshold ? 1 : 0
                 }
+                smaller[task] += under
+                equal[task] = same
             }
         }
         return decide(k, threshold, smaller, equal)
