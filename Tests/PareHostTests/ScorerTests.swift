@@ -74,6 +74,20 @@ private let local = Int32(PARE_FLAG_LOCAL)
         #expect(asked.requests[0].strides == [-1, 4])
     }
 
+    @Test func weightsThatAreReadByParts() throws {
+        let (plugin, asked) = summing("read", flags: local)
+        let values = rows.values
+        let copied = try scorer(plugin, rows.view([4, 3]), unitAxes: 1) {
+            $0.read = { units, target in
+                for index in units.lowerBound * 3..<units.upperBound * 3 {
+                    target.storeBytes(of: -10 * values[index], toByteOffset: (index - units.lowerBound * 3) * 4, as: Float.self)
+                }
+            }
+        }
+        #expect(try fill(copied, 2, 2) == [210, 300])
+        #expect(asked.requests[0].first == 2 && asked.requests[0].shape == [2, 3])
+    }
+
     @Test func othersAreAskedOnceForAll() throws {
         let (plugin, asked) = summing("whole", flags: 0)
         let whole = WholeScores()
@@ -172,11 +186,13 @@ private let local = Int32(PARE_FLAG_LOCAL)
         #expect(refusal?.status == .nonfinite && refusal?.found == "a value that is not finite in unit 1")
         let allowed = try scorer(plugin, weights.view([3, 2]), unitAxes: 1) { $0.allowNonfinite = true }
         #expect(try fill(allowed, 0, 3) == [3, 0, .infinity], "NaN counts as 0, infinity stands")
-        // A criterion that hides the NaN: caught only where the mask is made.
-        let hiding = try scorer(writing("hiding", [3, 4, 5]), weights.view([3, 2]), unitAxes: 1)
+        // A criterion that hides the NaN: caught where the mask is made, or where the whole tensor is read.
+        let whole = error { _ = try fill(scorer(writing("hiding", [3, 4, 5]), weights.view([3, 2]), unitAxes: 1), 0, 3) }
+        #expect(whole?.found == "a value that is not finite in unit 1")
+        let hiding = try scorer(writing("hiding", [3, 4, 5], flags: local), weights.view([3, 2]), unitAxes: 1)
         #expect(try fill(hiding, 0, 3) == [3, 4, 5])
-        let checking = try scorer(writing("hiding", [3, 4, 5]), weights.view([3, 2]), unitAxes: 1)
-        checking.checksWeights = true
+        let checking = try scorer(writing("hiding", [3, 4, 5], flags: local), weights.view([3, 2]), unitAxes: 1)
+        checking.isFinal = true
         #expect(error { _ = try fill(checking, 0, 3) }?.status == .nonfinite)
     }
 

@@ -113,9 +113,19 @@ final class CriterionScorer: ScoreSource {
         } else {
             if count != unitCount { view.base = view.base.map { $0 + first * view.strides[0] * view.dtype.size } }
             try ask(view, first: first, count: count, into: out)
-            if isFinal { try zeros.note(view, firstElement: first * perUnit) }
+            if isLooking { try noteZeros(view, firstElement: first * perUnit) }
             tensor.release?()
         }
+    }
+
+    /// Whole tensors are looked at whenever they are read: by the time the mask is made their scores may lie ready.
+    private var isLooking: Bool { isFinal || !isSliceable }
+
+    private func noteZeros(_ view: TensorView, firstElement: Int) throws {
+        // A padded copy has zeros and places of its own.
+        guard tensor.owner == nil else { return zeros.giveUp() }
+        if !isSliceable { zeros.forget() }
+        try zeros.note(view, firstElement: firstElement)
     }
 
     /// One call of the criterion, with its answer checked.
@@ -164,7 +174,7 @@ final class CriterionScorer: ScoreSource {
 
     /// Non-finite weights are the caller's to answer for, NaN scores the criterion's.
     private func check(_ view: TensorView, _ first: Int, _ count: Int, _ out: UnsafeMutableRawPointer) throws {
-        if isFinal, !tensor.allowNonfinite, let at = try view.firstNonfinite() { throw nonfinite(at, of: view, first) }
+        if isLooking, !tensor.allowNonfinite, let at = try view.firstNonfinite() { throw nonfinite(at, of: view, first) }
         let scores = TensorView(base: out, dtype: isFloat64 ? .float64 : .float32, shape: [count])
         guard let bad = try scores.firstNonfinite() else { return }
         if try view.firstNonfinite() != nil {

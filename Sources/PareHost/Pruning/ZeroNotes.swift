@@ -10,7 +10,7 @@ final class ZeroNotes {
 
     /// Looks at a chunk of values in stored order whose first element has a known place; chunks may come from several threads.
     func note(_ values: TensorView, firstElement: Int) throws {
-        guard values.isContiguous else { return lock.withLock { overflowed = true } }
+        guard values.isContiguous else { return giveUp() }
         let zeros = try values.countZeros()
         guard zeros > 0 else { return }
         var found: [Int] = []
@@ -25,6 +25,17 @@ final class ZeroNotes {
             if !overflowed { places += found.map { $0 + firstElement } }
         }
     }
+
+    /// The values are about to be read from the start again.
+    func forget() {
+        lock.withLock {
+            places = []
+            overflowed = false
+        }
+    }
+
+    /// The values do not lie in stored order.
+    func giveUp() { lock.withLock { overflowed = true } }
 
     /// Zeros that the mask keeps; nil if there were too many to note, or the order was another one.
     func kept(by mask: Mask) -> Int? { lock.withLock { overflowed ? nil : places.filter { mask[$0] }.count } }
