@@ -15,7 +15,8 @@ private func summing(_ id: String, flags: Int32, needs: Int32 = 0) -> (FixturePl
     let asked = Asked()
     plugin.score = { request, scores in
         guard let view = try? TensorView(request.pointee.weight, "weight"), let out = scores.pointee.data else { return PARE_E_ARGUMENT }
-        asked.requests.append((request.pointee.first_unit, request.pointee.total_units, view.shape, view.strides, request.pointee.unit_ndim))
+        asked.requests.append(
+            (request.pointee.first_unit, request.pointee.total_units, view.shape, view.strides, request.pointee.unit_ndim))
         let units = view.shape.prefix(Int(request.pointee.unit_ndim)).reduce(1, *)
         let each = view.count / max(units, 1)
         var values = [Float](repeating: 0, count: view.count)
@@ -145,7 +146,9 @@ private let local = Int32(PARE_FLAG_LOCAL)
                 && (try? scale.readFloat32(from: 3, count: 1, into: out + 1)) != nil ? PARE_OK : PARE_E_SHAPE
         }
         let gamma = floats(10, 20, 30, 40)
-        let asked = try scorer(plugin, rows.view([4, 3]), unitAxes: 1) { $0.inputs = [PARE_INPUT_NORM_SCALE: gamma.view([4, 3], strides: [1, 0])] }
+        let asked = try scorer(plugin, rows.view([4, 3]), unitAxes: 1) {
+            $0.inputs = [PARE_INPUT_NORM_SCALE: gamma.view([4, 3], strides: [1, 0])]
+        }
         #expect(try fill(asked, 1, 2) == [20, 30])
     }
 
@@ -228,7 +231,9 @@ private let local = Int32(PARE_FLAG_LOCAL)
         let mask = try context.select(criterion: "array", options: [:], weight: rows.view([3, 2]), pattern: .row, sparsity: 0.34)
         #expect(mask.shape == [3, 2] && mask.kept == 4 && mask.packedBytes() == [0b111100])
         let stopped = error {
-            try context.score(criterion: "array", options: [:], weight: rows.view([3, 2]), pattern: .row, into: narrow.view([3])) { _, _ in false }
+            try context.score(criterion: "array", options: [:], weight: rows.view([3, 2]), pattern: .row, into: narrow.view([3])) { _, _ in
+                false
+            }
         }
         #expect(stopped?.status == .cancelled)
     }
@@ -237,7 +242,9 @@ private let local = Int32(PARE_FLAG_LOCAL)
         let (plugin, _) = summing("needy", flags: 0, needs: Int32(PARE_NEED_GRADIENT | PARE_NEED_NORM_SCALE))
         let context = try Context.with(plugin)
         let out = floats(0, 0, 0)
-        let refusal = error { try context.score(criterion: "needy", options: [:], weight: rows.view([3, 2]), pattern: .row, into: out.view([3])) }
+        let refusal = error {
+            try context.score(criterion: "needy", options: [:], weight: rows.view([3, 2]), pattern: .row, into: out.view([3]))
+        }
         #expect(refusal?.status == .unsupported && refusal?.found == "gradients")
     }
 }
