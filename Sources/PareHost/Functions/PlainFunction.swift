@@ -157,13 +157,14 @@ final class PlainFunctionCriterion: HostCriterion {
         let count = units * elements
         let wideWeights = description.arguments.contains { $0.type == .f64Pointer && $0.role == .weights }
         let wideScores = description.arguments.contains { $0.type == .f64Pointer && $0.role == .scores }
-        let wide = UnsafeMutablePointer<Double>.allocate(capacity: max(wideWeights ? count : 0, 1))
-        let out = UnsafeMutablePointer<Double>.allocate(capacity: max(wideScores ? units : 0, 1))
+        let wideMemory = try OwnedBuffer(count: wideWeights ? count * 8 : 0)
+        let outMemory = try OwnedBuffer(count: wideScores ? units * 8 : 8)
+        let wide = wideMemory.base.bindMemory(to: Double.self, capacity: max(wideWeights ? count : 0, 1))
+        let out = outMemory.base.bindMemory(to: Double.self, capacity: max(wideScores ? units : 0, 1))
         let slots = UnsafeMutablePointer<UInt64>.allocate(capacity: 33)
         let pointers = UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: 33)
         defer {
-            wide.deallocate()
-            out.deallocate()
+            withExtendedLifetime((wideMemory, outMemory)) {}
             slots.deallocate()
             pointers.deallocate()
         }
