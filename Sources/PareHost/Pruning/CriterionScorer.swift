@@ -202,7 +202,7 @@ final class CriterionScorer: ScoreSource {
         return PareError(
             .nonfinite, "the weights hold NaN or infinity", at: "parameter \"\(tensor.name)\"",
             found: "a value that is not finite in unit \(first + at / perUnit)", expected: "finite weights",
-            hint: "--allow-nonfinite prunes all the same, with NaN scored as 0")
+            hint: "allow_nonfinite (--allow-nonfinite) prunes all the same, with NaN scored as 0")
     }
 
     private func overrideRemoved(first: Int, count: Int, _ out: UnsafeMutableRawPointer) throws {
