@@ -127,9 +127,11 @@ final class PlainFunctionCriterion: HostCriterion {
     /// Prepares the call, tries it in a child process, and only then opens the library here.
     init(_ description: FunctionDescription) throws {
         call = try ForeignCall(description)
-        try FunctionTrial.run(call)
-        guard let handle = dlopen(description.library, RTLD_NOW | RTLD_LOCAL) else {
-            throw PareError(.pluginLoad, "the library cannot be loaded", at: description.library, found: fromC(dlerror()))
+        let prepared = call
+        try Loader.loading.withLock { try FunctionTrial.run(prepared) }
+        let (handle, problem) = Loader.openLibrary(description.library)
+        guard let handle else {
+            throw PareError(.pluginLoad, "the library cannot be loaded", at: description.library, found: problem)
         }
         guard let found = dlsym(handle, description.symbol) else {
             throw PareError(.pluginLoad, "the library has no such function", at: description.library, found: "no \"\(description.symbol)\"")
