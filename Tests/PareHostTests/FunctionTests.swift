@@ -102,6 +102,15 @@ private let wholeTensor = #"[{"role": "weights", "type": "f32*"}, {"role": "scor
         #expect(error { try context.register(functionDescription: described()) }?.status == .pluginDuplicate)
     }
 
+    /// A trial's child must not inherit the loader's lock from a thread that is loading a library: it would never return.
+    @Test func trialsInSeveralThreads() {
+        let problems = Numbers<Int32>([Int32](repeating: 0, count: 48))
+        Threads(count: 4).parallelFor(problems.count) { index in
+            if refusal(described(symbol: index % 2 == 0 ? "fabs" : "exp")) != nil { problems.base[index] = 1 }
+        }
+        #expect(problems.values.reduce(0, +) == 0)
+    }
+
     @Test func optionsReachTheFunction() throws {
         let arguments = #"[{"role": "weight", "type": "f64"}, {"role": "option", "type": "f64", "key": "x", "default": 1}]"#
         let context = Context(threads: 1, searchPath: "")

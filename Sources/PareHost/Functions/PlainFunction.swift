@@ -127,9 +127,11 @@ final class PlainFunctionCriterion: HostCriterion {
     /// Prepares the call, tries it in a child process, and only then opens the library here.
     init(_ description: FunctionDescription) throws {
         call = try ForeignCall(description)
-        try FunctionTrial.run(call)
-        guard let handle = dlopen(description.library, RTLD_NOW | RTLD_LOCAL) else {
-            throw PareError(.pluginLoad, "the library cannot be loaded", at: description.library, found: fromC(dlerror()))
+        let prepared = call
+        try Loader.loading.withLock { try FunctionTrial.run(prepared) }
+        let (handle, problem) = Loader.openLibrary(description.library)
+        guard let handle else {
+            throw PareError(.pluginLoad, "the library cannot be loaded", at: description.library, found: problem)
         }
         guard let found = dlsym(handle, description.symbol) else {
             throw PareError(.pluginLoad, "the library has no such function", at: description.library, found: "no \"\(description.symbol)\"")
@@ -157,13 +159,14 @@ final class PlainFunctionCriterion: HostCriterion {
         let count = units * elements
         let wideWeights = description.arguments.contains { $0.type == .f64Pointer && $0.role == .weights }
         let wideScores = description.arguments.contains { $0.type == .f64Pointer && $0.role == .scores }
-        let wide = UnsafeMutablePointer<Double>.allocate(capacity: max(wideWeights ? count : 0, 1))
-        let out = UnsafeMutablePointer<Double>.allocate(capacity: max(wideScores ? units : 0, 1))
+        let wideMemory = try OwnedBuffer(count: wideWeights ? count * 8 : 0)
+        let outMemory = try OwnedBuffer(count: wideScores ? units * 8 : 8)
+        let wide = wideMemory.base.bindMemory(to: Double.self, capacity: max(wideWeights ? count : 0, 1))
+        let out = outMemory.base.bindMemory(to: Double.self, capacity: max(wideScores ? units : 0, 1))
         let slots = UnsafeMutablePointer<UInt64>.allocate(capacity: 33)
         let pointers = UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: 33)
         defer {
-            wide.deallocate()
-            out.deallocate()
+            withExtendedLifetime((wideMemory, outMemory)) {}
             slots.deallocate()
             pointers.deallocate()
         }

@@ -70,11 +70,22 @@ private final class PruneJob {
                 layer.index, layer.grid, plugin: criterion.plugin, allowNonfinite: request.allowNonfinite)
             let scorer = try CriterionScorer(tensor, criterion, run: run, whole: whole)
             zeroNotes[layer.index] = scorer.zeros
-            if request.keepMasks { scorer.alive = try analysed.model.parameters[layer.index].mask.map { try layer.grid.unitBits(of: $0, keepAny: true) } }
+            if request.keepMasks { scorer.alive = try analysed.model.parameters[layer.index].mask.map { try aliveUnits($0, layer.grid) } }
             return scorer
         }
         guard !scorers.isEmpty else { return [] }
-        return request.pattern.granularity == .nm ? try decideNM(scorers) : try decideUnits(scorers)
+        let masks = request.pattern.granularity == .nm ? try decideNM(scorers) : try decideUnits(scorers)
+        for scorer in scorers { try scorer.checkUnread() }
+        if request.keepMasks {
+            // A unit that stays whole brings back nothing that the attached mask has removed inside it.
+            for (index, mask) in masks { if let attached = analysed.model.parameters[index].mask { try mask.formAnd(attached) } }
+        }
+        return masks
+    }
+
+    /// Units with an element left under an attached mask; for N:M its elements.
+    private func aliveUnits(_ mask: Mask, _ grid: UnitGrid) throws -> [UInt64] {
+        grid.pattern.granularity == .nm ? mask.withWords { Array($0) } : try grid.unitBits(of: mask, keepAny: true)
     }
 
     private func decideUnits(_ scorers: [CriterionScorer]) throws -> [(index: Int, mask: Mask)] {
