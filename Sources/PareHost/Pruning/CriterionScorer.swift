@@ -43,10 +43,11 @@ final class CriterionScorer: ScoreSource {
     /// Zero weights seen on the final reading.
     let zeros = ZeroNotes()
 
-    typealias ScoreFunction = @convention(c) (
-        UnsafeMutablePointer<pare_instance>?, UnsafePointer<pare_score_request>?, UnsafeMutablePointer<pare_tensor>?,
-        UnsafeMutablePointer<pare_error>?
-    ) -> Int32
+    typealias ScoreFunction =
+        @convention(c) (
+            UnsafeMutablePointer<pare_instance>?, UnsafePointer<pare_score_request>?, UnsafeMutablePointer<pare_tensor>?,
+            UnsafeMutablePointer<pare_error>?
+        ) -> Int32
 
     init(_ tensor: ScoredTensor, _ instance: Instance, run: RunBridge, whole: WholeScores) throws {
         guard let score = instance.table(as: pare_criterion.self).score else {
