@@ -63,7 +63,7 @@ extension Graph {
                 totals.unknownNodes += 1
                 continue
             }
-            totals.macs &+= count
+            totals.macs = clampedSum([totals.macs, count])
         }
         let fixed: Set<ParameterRole> = [.normMean, .normVariance, .constant]
         for (use, value) in zip(analyseParameters(self), initializers) where !fixed.contains(use.role) && values.indices.contains(value) {
@@ -93,7 +93,7 @@ enum MacRule {
         case "Einsum": return einsum(node, node.inputs.indices.map { shape($0) })
         case "RNN", "GRU", "LSTM":
             guard let own = size(shape(1)), let recurrent = size(shape(2)) else { return nil }
-            return product(size(shape(0)?.prefix(2)), own &+ recurrent)
+            return product(size(shape(0)?.prefix(2)), clampedSum([own, recurrent]))
         case "Attention": return attention(graph, node, value: shape(2))
         case "If", "Loop", "Scan": return control(node)
         default: return 0
@@ -132,14 +132,14 @@ enum MacRule {
         let view = NodeView(node: node, inputs: facts, inferBranch: { _ in [] })
         guard let shapes = try? rule?(view), shapes.count == 4, let scores = size(shapes[3].shape) else { return nil }
         guard let key = shapes[1].shape?.last?.value, let size = shapes[2].shape?.last?.value else { return nil }
-        return product(scores, key &+ size)
+        return product(scores, clampedSum([key, size]))
     }
 
     /// The larger branch; a loop whose body multiplies matrices runs an unknown number of times.
     private static func control(_ node: Node) -> Int? {
         let bodies = node.attributes.compactMap { if case .graph(let body) = $0.value { body } else { nil } }
         let counts = bodies.map { body in
-            body.allMacs().reduce(Int?.some(0)) { sum, count in sum.flatMap { so in count.map { so &+ $0 } } }
+            body.allMacs().reduce(Int?.some(0)) { sum, count in sum.flatMap { so in count.map { clampedSum([so, $0]) } } }
         }
         guard let largest = counts.max(by: { ($0 ?? .max) < ($1 ?? .max) }) ?? 0 else { return nil }
         return node.op == "If" || largest == 0 ? largest : nil

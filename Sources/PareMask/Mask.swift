@@ -10,24 +10,25 @@ public final class Mask: @unchecked Sendable {
     /// Number of elements.
     public let count: Int
     let words: UnsafeMutablePointer<UInt64>
+    private let memory: OwnedBuffer
 
     public var wordCount: Int { (count + 63) / 64 }
 
-    private init(checked shape: [Int], _ count: Int) {
+    private init(checked shape: [Int], _ count: Int) throws {
         self.shape = shape
         self.count = count
-        words = .allocate(capacity: max(1, (count + 63) / 64))
-        words.initialize(repeating: 0, count: max(1, (count + 63) / 64))
+        let words = max(1, count / 64 + (count % 64 == 0 ? 0 : 1))
+        memory = try OwnedBuffer(count: words * 8)
+        self.words = memory.base.bindMemory(to: UInt64.self, capacity: words)
+        self.words.initialize(repeating: 0, count: words)
     }
-
-    deinit { words.deallocate() }
 
     private convenience init(validating shape: [Int]) throws {
         guard let count = checkedCount(shape) else {
             throw PareError(
                 .shape, "impossible mask shape", found: "\(shape)", expected: "sizes ≥ 0 whose product fits")
         }
-        self.init(checked: shape, count)
+        try self.init(checked: shape, count)
     }
 
     /// All ones.
@@ -39,8 +40,8 @@ public final class Mask: @unchecked Sendable {
     /// All zeros.
     public convenience init(zeros shape: [Int]) throws { try self.init(validating: shape) }
 
-    public convenience init(copying other: Mask) {
-        self.init(checked: other.shape, other.count)
+    public convenience init(copying other: Mask) throws {
+        try self.init(checked: other.shape, other.count)
         words.update(from: other.words, count: max(1, wordCount))
     }
 

@@ -63,7 +63,7 @@ final class ScoreScan<S: Score> {
     }
 
     /// Borrowed memory of one thread.
-    func withScratch<R>(bytes: Int, _ body: (UnsafeMutableRawPointer) throws -> R) rethrows -> R {
+    func withScratch<R>(bytes: Int, _ body: (UnsafeMutableRawPointer) throws -> R) throws -> R {
         try free.with(bytes: bytes, body)
     }
 
@@ -80,29 +80,28 @@ final class ScoreScan<S: Score> {
 
 /// Blocks of memory that tasks borrow, as many as run at once.
 public final class ScratchPool: @unchecked Sendable {
-    private var blocks: [(bytes: Int, base: UnsafeMutableRawPointer)] = []
+    private var blocks: [(bytes: Int, memory: OwnedBuffer)] = []
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
 
     public init() { pthread_mutex_init(lock, nil) }
 
     deinit {
-        for block in blocks { block.base.deallocate() }
         pthread_mutex_destroy(lock)
         lock.deallocate()
     }
 
     /// A block of at least `bytes` bytes, aligned to 64, for the duration of the body.
-    public func with<R>(bytes: Int, _ body: (UnsafeMutableRawPointer) throws -> R) rethrows -> R {
+    public func with<R>(bytes: Int, _ body: (UnsafeMutableRawPointer) throws -> R) throws -> R {
         pthread_mutex_lock(lock)
         let at = blocks.firstIndex { $0.bytes >= bytes }
         let reused = at.map { blocks.remove(at: $0) }
         pthread_mutex_unlock(lock)
-        let block = reused ?? (bytes, .allocate(byteCount: max(bytes, 64), alignment: 64))
+        let block = try reused ?? (bytes, OwnedBuffer(count: max(bytes, 64)))
         defer {
             pthread_mutex_lock(lock)
             blocks.append(block)
             pthread_mutex_unlock(lock)
         }
-        return try body(block.base)
+        return try body(block.memory.base)
     }
 }

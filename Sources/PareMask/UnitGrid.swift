@@ -48,6 +48,9 @@ public struct UnitGrid {
         self.pattern = pattern
         matrix = try MatrixLayout(shape: shape, layout: layout)
         units = UnitGrid.units(pattern, matrix)
+        // Decisions are held one bit per unit, and counted one number per unit that has several elements.
+        let isElement = pattern.granularity == .element || pattern.granularity == .nm
+        try checkMemory(bytes: isElement ? units / 2 : units > Int.max / 32 ? -1 : units * 32)
         let misfit = UnitGrid.misfit(pattern, matrix)
         if let misfit, pattern.remainder == .refuse {
             throw PareError(
@@ -66,6 +69,12 @@ public struct UnitGrid {
         (
             ceiling(matrix.rows, max(1, pattern.blockRows)), ceiling(matrix.cols, max(1, pattern.blockCols))
         )
+    }
+
+    /// Sizes of a block in a view. Where one block spans an axis the missing part of it is left out: it would add zeros to every
+    /// unit alike, and a block far larger than its weight would cost memory for nothing.
+    var blockSize: (rows: Int, cols: Int) {
+        (min(pattern.blockRows, max(1, matrix.rows)), min(pattern.blockCols, max(1, matrix.cols)))
     }
 
     private static func units(_ pattern: Pattern, _ matrix: MatrixLayout) -> Int {

@@ -1,17 +1,5 @@
 import PareTensor
 
-/// Memory of a view that could not be expressed by strides.
-final class OwnedMemory {
-    let base: UnsafeMutableRawPointer
-
-    init(bytes: Int) {
-        base = .allocate(byteCount: max(bytes, 1), alignment: 64)
-        base.initializeMemory(as: UInt8.self, repeating: 0, count: max(bytes, 1))
-    }
-
-    deinit { base.deallocate() }
-}
-
 extension UnitGrid {
     /// The stored weight, or anything of its shape and any strides, with units in front.
     ///
@@ -63,11 +51,11 @@ extension UnitGrid {
 
     /// Splits the rows, then the columns' axes from the innermost on, into an outer and an inner part.
     private func blockView(_ matrix: TensorView) -> UnitView? {
-        let height = pattern.blockRows
+        let height = blockSize.rows
         var outer = [(matrix.shape[0] / height, matrix.strides[0] &* height)]
         var innerColumns: [(Int, Int)] = []
         var outerColumns: [(Int, Int)] = []
-        var width = pattern.blockCols
+        var width = blockSize.cols
         for (size, stride) in matrix.mergedColumns.reversed() {
             if width == 1 {
                 outerColumns.insert((size, stride), at: 0)
@@ -93,15 +81,16 @@ extension UnitGrid {
 
     private func copiedBlockView(_ matrix: TensorView) throws -> UnitView {
         let grid = blockGrid
-        let rows = grid.rows.multipliedReportingOverflow(by: pattern.blockRows)
-        let cols = grid.cols.multipliedReportingOverflow(by: pattern.blockCols)
+        let rows = grid.rows.multipliedReportingOverflow(by: blockSize.rows)
+        let cols = grid.cols.multipliedReportingOverflow(by: blockSize.cols)
         guard !rows.overflow, !cols.overflow,
             let count = checkedCount([rows.partialValue, cols.partialValue], elementSize: 4)
         else {
             throw PareError(.shape, "padded weight is too large", found: "blocks of \(pattern.text) for \(shape)")
         }
-        let memory = OwnedMemory(bytes: count * 4)
-        let values = memory.base.assumingMemoryBound(to: Float.self)
+        let memory = try OwnedBuffer(count: count * 4)
+        let values = memory.base.bindMemory(to: Float.self, capacity: max(count, 1))
+        values.update(repeating: 0, count: count)
         for row in 0..<self.matrix.rows {
             try matrix.readFloat32(
                 from: row * self.matrix.cols, count: self.matrix.cols, into: values + row * cols.partialValue)

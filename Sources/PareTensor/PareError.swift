@@ -66,13 +66,15 @@ public struct PareError: Error, Equatable, Sendable, CustomStringConvertible {
 /// The known name closest to a misspelt one: fewest edits, at most a third of its length (at least two).
 public func nearest(to name: String, in known: some Sequence<String>) -> String? {
     let wanted = Array(name.utf8)
+    // Nobody mistypes a name this long, and comparing it takes the square of its length.
+    guard wanted.count <= 512 else { return nil }
+    let limit = max(2, wanted.count / 3)
     var best: (distance: Int, name: String)?
-    for candidate in known {
+    for candidate in known where abs(candidate.utf8.count - wanted.count) <= limit {
         let distance = editDistance(wanted, Array(candidate.utf8))
-        if distance < (best?.distance ?? Int.max) { best = (distance, candidate) }
+        if distance <= limit, distance < (best?.distance ?? Int.max) { best = (distance, candidate) }
     }
-    guard let best, best.distance <= max(2, wanted.count / 3) else { return nil }
-    return best.name
+    return best?.name
 }
 
 /// Levenshtein distance, with swapped neighbours counted as one edit.

@@ -45,6 +45,17 @@ public struct TensorView {
     }
 }
 
+/// Sum of counts from outside, none negative; the largest number where it does not fit.
+public func clampedSum(_ counts: some Sequence<Int>) -> Int {
+    counts.reduce(0) {
+        let (sum, overflow) = $0.addingReportingOverflow($1)
+        return overflow ? .max : sum
+    }
+}
+
+/// A count that was computed in floating point, rounded; the largest number where it does not fit.
+public func clampedCount(_ count: Double) -> Int { count < 0x1p63 ? Int(count.rounded()) : .max }
+
 /// Product of sizes from outside: nil if one is negative or the product (also in bytes) overflows.
 public func checkedCount(_ shape: some Sequence<Int>, elementSize: Int = 1) -> Int? {
     var count = 1

@@ -28,7 +28,10 @@ private let wholeTensor = #"[{"role": "weights", "type": "f32*"}, {"role": "scor
              {"role": "option", "type": "f64", "key": "floor"}, {"role": "scores", "type": "f32*"}]
             """
         let made = try FunctionDescription(
-            JSON.parse(described(arguments: arguments, returns: #"{"type": "i32", "role": "status"}"#, more: #", "local": true, "thread-safe": true, "summary": "s", "source": "p""#)))
+            JSON.parse(
+                described(
+                    arguments: arguments, returns: #"{"type": "i32", "role": "status"}"#,
+                    more: #", "local": true, "thread-safe": true, "summary": "s", "source": "p""#)))
         #expect(made.arguments.map(\.role) == [.weights, .units, .elements, .count, .parameter, .constant, .option, .option, .scores])
         #expect(made.arguments[5].constant == 2 && made.arguments.map(\.option) == [nil, nil, nil, nil, nil, nil, 0, 1, nil])
         #expect(made.options.map(\.key) == ["power", "floor"] && made.options.map(\.kind) == [.int, .float])
@@ -49,10 +52,14 @@ private let wholeTensor = #"[{"role": "weights", "type": "f32*"}, {"role": "scor
         #expect(arguments(#"[{"role": "weights", "type": "f64"}]"#)?.expected == "f32* or f64*")
         #expect(arguments(#"[{"role": "weight", "type": "f64*"}]"#)?.expected == "a number type")
         #expect(arguments(#"[{"role": "parameter", "type": "f32*"}]"#)?.expected == "char*")
-        #expect(arguments(#"[{"role": "weight", "type": "f64"}, {"role": "constant", "type": "f64"}]"#)?.what == "member \"value\" is missing")
-        #expect(arguments(#"[{"role": "weight", "type": "f64"}, {"role": "constant", "type": "f64", "value": "2"}]"#)?.expected == "a number")
+        #expect(
+            arguments(#"[{"role": "weight", "type": "f64"}, {"role": "constant", "type": "f64"}]"#)?.what == "member \"value\" is missing")
+        #expect(
+            arguments(#"[{"role": "weight", "type": "f64"}, {"role": "constant", "type": "f64", "value": "2"}]"#)?.expected == "a number")
         #expect(arguments("[]")?.what == "exactly one argument must take the weights")
-        #expect(arguments(#"[{"role": "weight", "type": "f64"}, {"role": "scores", "type": "f32*"}]"#)?.what == "the score is returned and also written")
+        #expect(
+            arguments(#"[{"role": "weight", "type": "f64"}, {"role": "scores", "type": "f32*"}]"#)?.what
+                == "the score is returned and also written")
         let many = (0..<40).map { _ in #"{"role": "units", "type": "i64"}"# }.joined(separator: ", ")
         #expect(arguments(#"[{"role": "weight", "type": "f64"}, \#(many)]"#)?.expected == "at most 32")
         let twice = #"{"role": "option", "type": "f64", "key": "a", "default": 0}"#
@@ -88,7 +95,9 @@ private let wholeTensor = #"[{"role": "weights", "type": "f32*"}, {"role": "scor
         let scores = floats(0, 0, 0, 0)
         try context.score(criterion: "f", options: [:], weight: weights.view([2, 2]), pattern: .element, into: scores.view([4]))
         #expect(scores.values == [3, 1, 0.5, 2])
-        let rows = error { try context.score(criterion: "f", options: [:], weight: weights.view([2, 2]), pattern: .row, into: scores.view([2])) }
+        let rows = error {
+            try context.score(criterion: "f", options: [:], weight: weights.view([2, 2]), pattern: .row, into: scores.view([2]))
+        }
         #expect(rows?.status == .unsupported && rows?.what.contains("units of 2 elements") == true)
         #expect(error { try context.register(functionDescription: described()) }?.status == .pluginDuplicate)
     }
@@ -107,7 +116,8 @@ private let wholeTensor = #"[{"role": "weights", "type": "f32*"}, {"role": "scor
         let context = Context(threads: 1, searchPath: "")
         try context.register(functionDescription: described(id: "hypot", symbol: "hypot", arguments: arguments))
         let scores = floats(0)
-        try context.score(criterion: "hypot", options: ["x": "4"], weight: weights.view([4]).first, pattern: .element, into: scores.view([1]))
+        try context.score(
+            criterion: "hypot", options: ["x": "4"], weight: weights.view([4]).first, pattern: .element, into: scores.view([1]))
         #expect(scores.values == [5])
     }
 
@@ -118,9 +128,11 @@ private let wholeTensor = #"[{"role": "weights", "type": "f32*"}, {"role": "scor
         #expect(abort?.status == .pluginFault && abort?.what == "the trial call crashed" && abort?.found == "signal 6")
         let exit = refusal(described(library: "libc.so.6", symbol: "_exit", arguments: wholeTensor, returns: nil))
         #expect(exit?.status == .pluginFault && exit?.what == "the trial call ended its process")
-        let constant = refusal(described(symbol: "nan", arguments: #"[{"role": "weight", "type": "f64"}, {"role": "parameter", "type": "char*"}]"#))
+        let constant = refusal(
+            described(symbol: "nan", arguments: #"[{"role": "weight", "type": "f64"}, {"role": "parameter", "type": "char*"}]"#))
         #expect(constant?.status == .pluginFault)
-        let status = refusal(described(library: "libc.so.6", symbol: "close", arguments: wholeTensor, returns: #"{"type": "i32", "role": "status"}"#))
+        let status = refusal(
+            described(library: "libc.so.6", symbol: "close", arguments: wholeTensor, returns: #"{"type": "i32", "role": "status"}"#))
         #expect(status?.what == "the trial call failed", "it returns -1")
     }
 

@@ -54,7 +54,10 @@ private func smallModel() throws -> AnalysedModel {
         #expect(said.values.map(\.layer) == [nil, "w", "w", nil, "b"])
         #expect(said.values[1].values == [4] && said.values[2].values == [2, 3, 3, 1] && said.values[3].values.isEmpty)
         let json = said.json.text()
-        #expect(json.hasPrefix(#"{"pare":"\#(Context.version)","model":"","metric":{"id":"seeing","version":"1.2.3"},"values":[{"layer":null,"name":"sum","value":7.0,"unit":"1"}"#))
+        #expect(
+            json.hasPrefix(
+                #"{"pare":"\#(Context.version)","model":"","metric":{"id":"seeing","version":"1.2.3"},"values":[{"layer":null,"name":"sum","value":7.0,"unit":"1"}"#
+            ))
         #expect(try JSON.parse(json)["values"] != nil, "NaN must not spoil the text")
     }
 
@@ -67,11 +70,13 @@ private func smallModel() throws -> AnalysedModel {
         #expect(refusal?.status == .unsupported && refusal?.what == "no idea" && refusal?.location == "metric \"failing\"")
         #expect(try context.measure(smallModel(), metric: "failing", pattern: .element).values.isEmpty)
         #expect(error { _ = try context.measure(smallModel(), metric: "failng") }?.hint == "did you mean \"failing\"?")
-        plugin.table = UnsafeRawPointer(immortal({ () -> pare_metric in
-            var empty = pare_metric()
-            empty.struct_size = UInt32(MemoryLayout<pare_metric>.size)
-            return empty
-        }()))
+        plugin.table = UnsafeRawPointer(
+            immortal(
+                { () -> pare_metric in
+                    var empty = pare_metric()
+                    empty.struct_size = UInt32(MemoryLayout<pare_metric>.size)
+                    return empty
+                }()))
         #expect(error { _ = try context.measure(smallModel(), metric: "failing") }?.what == "metric \"failing\" has no measure function")
     }
 }
@@ -178,7 +183,9 @@ private func smallModel() throws -> AnalysedModel {
                 (out[0], pools[0]) = (sparsity, pool)
                 return PARE_OK
             }
-            #expect(error { _ = try context.prune(smallModel(), request(0.5)) }?.what == "the allocator's answer is out of range", "\(sparsity) \(pool)")
+            #expect(
+                error { _ = try context.prune(smallModel(), request(0.5)) }?.what == "the allocator's answer is out of range",
+                "\(sparsity) \(pool)")
         }
         allocator.allocate = { _, _, _ in PARE_OK }
         #expect(error { _ = try context.prune(smallModel(), request(0.5)) }?.status == .pluginFault, "an answer is not left out")
@@ -187,7 +194,9 @@ private func smallModel() throws -> AnalysedModel {
     }
 
     @Test func requestsThatCannotBe() throws {
-        for sparsity in [-0.1, 1, .nan, .infinity] { #expect(error { _ = try context.prune(smallModel(), request(sparsity)) }?.status == .argument) }
+        for sparsity in [-0.1, 1, .nan, .infinity] {
+            #expect(error { _ = try context.prune(smallModel(), request(sparsity)) }?.status == .argument)
+        }
         var named = request(0.5)
         named.include = ["v*"]
         #expect(error { _ = try context.prune(smallModel(), named) }?.what == "no parameter matches \"v*\"")

@@ -109,8 +109,12 @@ import Testing
         let context = try Context.with(plugin)
         let refusal = error { _ = try context.makeInstance(.criterion, "tests-values") }
         #expect(refusal?.status == .option && refusal?.what == "criterion \"tests-values\" needs option \"must\"")
-        #expect(error { _ = try context.makeInstance(.criterion, "tests-values", ["ratte": "1", "must": "1"]) }?.hint == "did you mean \"rate\"?")
-        #expect(error { _ = try context.makeInstance(.criterion, "tests-values", ["rate": "x", "must": "1"]) }?.location == "criterion \"tests-values\"")
+        #expect(
+            error { _ = try context.makeInstance(.criterion, "tests-values", ["ratte": "1", "must": "1"]) }?.hint
+                == "did you mean \"rate\"?")
+        #expect(
+            error { _ = try context.makeInstance(.criterion, "tests-values", ["rate": "x", "must": "1"]) }?.location
+                == "criterion \"tests-values\"")
         #expect(plugin.created.isEmpty, "nothing is created before the settings are right")
         do {
             let instance = try context.makeInstance(.criterion, "tests-values", ["must": "5", "rate": "1e-3"])

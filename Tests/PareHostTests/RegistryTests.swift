@@ -31,11 +31,15 @@ private nonisolated(unsafe) let entryModule = FixtureModule("org.example.entry",
         #expect(context.plugins(.allocator).isEmpty, "nothing of a refused module is registered")
         #expect(second.inits == 0, "a refused module is not started")
         let inside = FixtureModule("org.example.third", [FixturePlugin(.criterion, "same"), FixturePlugin(.criterion, "same")])
-        #expect(error { try context.registry.register(inside.pointer, path: "", host: context.host) }?.what == "criterion \"same\" is listed twice")
+        #expect(
+            error { try context.registry.register(inside.pointer, path: "", host: context.host) }?.what
+                == "criterion \"same\" is listed twice")
         let other = FixtureModule("org.example.fourth", [FixturePlugin(.metric, "twin")])
         try context.registry.register(other.pointer, path: "", host: context.host)
         #expect(context.plugins().map { "\($0.kind.name) \($0.id)" } == ["criterion twin", "metric alone", "metric twin"])
-        #expect(error { try context.registry.register(second.pointer, path: "", host: context.host) }?.location == "module \"org.example.second\"")
+        #expect(
+            error { try context.registry.register(second.pointer, path: "", host: context.host) }?.location
+                == "module \"org.example.second\"")
     }
 
     @Test func modulesStartOnceAndEndWithTheContext() throws {

@@ -15,7 +15,8 @@ private func summing(_ id: String, flags: Int32, needs: Int32 = 0) -> (FixturePl
     let asked = Asked()
     plugin.score = { request, scores in
         guard let view = try? TensorView(request.pointee.weight, "weight"), let out = scores.pointee.data else { return PARE_E_ARGUMENT }
-        asked.requests.append((request.pointee.first_unit, request.pointee.total_units, view.shape, view.strides, request.pointee.unit_ndim))
+        asked.requests.append(
+            (request.pointee.first_unit, request.pointee.total_units, view.shape, view.strides, request.pointee.unit_ndim))
         let units = view.shape.prefix(Int(request.pointee.unit_ndim)).reduce(1, *)
         let each = view.count / max(units, 1)
         var values = [Float](repeating: 0, count: view.count)
@@ -145,7 +146,9 @@ private let local = Int32(PARE_FLAG_LOCAL)
                 && (try? scale.readFloat32(from: 3, count: 1, into: out + 1)) != nil ? PARE_OK : PARE_E_SHAPE
         }
         let gamma = floats(10, 20, 30, 40)
-        let asked = try scorer(plugin, rows.view([4, 3]), unitAxes: 1) { $0.inputs = [PARE_INPUT_NORM_SCALE: gamma.view([4, 3], strides: [1, 0])] }
+        let asked = try scorer(plugin, rows.view([4, 3]), unitAxes: 1) {
+            $0.inputs = [PARE_INPUT_NORM_SCALE: gamma.view([4, 3], strides: [1, 0])]
+        }
         #expect(try fill(asked, 1, 2) == [20, 30])
     }
 
@@ -186,9 +189,10 @@ private let local = Int32(PARE_FLAG_LOCAL)
         #expect(refusal?.status == .nonfinite && refusal?.found == "a value that is not finite in unit 1")
         let allowed = try scorer(plugin, weights.view([3, 2]), unitAxes: 1) { $0.allowNonfinite = true }
         #expect(try fill(allowed, 0, 3) == [3, 0, .infinity], "NaN counts as 0, infinity stands")
-        // A criterion that hides the NaN: caught where the mask is made, or where the whole tensor is read.
-        let whole = error { _ = try fill(scorer(writing("hiding", [3, 4, 5]), weights.view([3, 2]), unitAxes: 1), 0, 3) }
-        #expect(whole?.found == "a value that is not finite in unit 1")
+        // A criterion that hides the NaN: caught where the mask is made, or after it where scores were held.
+        let whole = try scorer(writing("hiding", [3, 4, 5]), weights.view([3, 2]), unitAxes: 1)
+        #expect(try fill(whole, 0, 3) == [3, 4, 5])
+        #expect(error { try whole.checkUnread() }?.found == "a value that is not finite in unit 1")
         let hiding = try scorer(writing("hiding", [3, 4, 5], flags: local), weights.view([3, 2]), unitAxes: 1)
         #expect(try fill(hiding, 0, 3) == [3, 4, 5])
         let checking = try scorer(writing("hiding", [3, 4, 5], flags: local), weights.view([3, 2]), unitAxes: 1)
@@ -228,7 +232,9 @@ private let local = Int32(PARE_FLAG_LOCAL)
         let mask = try context.select(criterion: "array", options: [:], weight: rows.view([3, 2]), pattern: .row, sparsity: 0.34)
         #expect(mask.shape == [3, 2] && mask.kept == 4 && mask.packedBytes() == [0b111100])
         let stopped = error {
-            try context.score(criterion: "array", options: [:], weight: rows.view([3, 2]), pattern: .row, into: narrow.view([3])) { _, _ in false }
+            try context.score(criterion: "array", options: [:], weight: rows.view([3, 2]), pattern: .row, into: narrow.view([3])) { _, _ in
+                false
+            }
         }
         #expect(stopped?.status == .cancelled)
     }
@@ -237,7 +243,9 @@ private let local = Int32(PARE_FLAG_LOCAL)
         let (plugin, _) = summing("needy", flags: 0, needs: Int32(PARE_NEED_GRADIENT | PARE_NEED_NORM_SCALE))
         let context = try Context.with(plugin)
         let out = floats(0, 0, 0)
-        let refusal = error { try context.score(criterion: "needy", options: [:], weight: rows.view([3, 2]), pattern: .row, into: out.view([3])) }
+        let refusal = error {
+            try context.score(criterion: "needy", options: [:], weight: rows.view([3, 2]), pattern: .row, into: out.view([3]))
+        }
         #expect(refusal?.status == .unsupported && refusal?.found == "gradients")
     }
 }

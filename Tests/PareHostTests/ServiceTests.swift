@@ -18,7 +18,9 @@ import Testing
         let service = try #require(host.pointee.get_service)
         #expect(service(host, nil) == nil && service(host, "") == nil && service(host, "pare.memory/2") == nil)
         #expect(service(nil, PARE_SERVICE_MEMORY) == service(host, PARE_SERVICE_MEMORY))
-        for id in [PARE_SERVICE_MEMORY, PARE_SERVICE_PARALLEL, PARE_SERVICE_RANDOM, PARE_SERVICE_VECTOR, PARE_SERVICE_LOG, PARE_SERVICE_REGISTRY] {
+        for id in [
+            PARE_SERVICE_MEMORY, PARE_SERVICE_PARALLEL, PARE_SERVICE_RANDOM, PARE_SERVICE_VECTOR, PARE_SERVICE_LOG, PARE_SERVICE_REGISTRY,
+        ] {
             #expect(try table(id, UInt32.self) >= 16, "\(id) says its size")
         }
         #expect(host.pointee.abi_major == PARE_ABI_MAJOR && fromC(host.pointee.version) == Context.version)

@@ -16,7 +16,12 @@ func error(_ body: () throws -> Void) -> PareError? {
 func c(_ text: String) -> UnsafePointer<CChar> {
     Kept.lock.withLock {
         if let known = Kept.texts[text] { return known }
-        let copy = UnsafePointer<CChar>(strdup(text)!)
+        let copy = text.withCString { source in
+            let length = strlen(source) + 1
+            let room = UnsafeMutablePointer<CChar>.allocate(capacity: length)
+            room.initialize(from: source, count: length)
+            return UnsafePointer(room)
+        }
         Kept.texts[text] = copy
         return copy
     }

@@ -47,9 +47,11 @@ private func words(_ alphabet: [Character], upTo length: Int) -> [[Character]] {
     private func plugins() throws -> (Plugin, Plugin) {
         let seed = rawOption("seed", PARE_OPTION_INT, standard: "0")
         let c = FixturePlugin(
-            .criterion, "split", options: [rawOption("power", PARE_OPTION_FLOAT, standard: "1"), seed, rawOption("both", PARE_OPTION_INT, standard: "0")])
+            .criterion, "split",
+            options: [rawOption("power", PARE_OPTION_FLOAT, standard: "1"), seed, rawOption("both", PARE_OPTION_INT, standard: "0")])
         let a = FixturePlugin(
-            .allocator, "split", options: [rawOption("scope", PARE_OPTION_INT, standard: "1"), rawOption("both", PARE_OPTION_INT, standard: "0")])
+            .allocator, "split",
+            options: [rawOption("scope", PARE_OPTION_INT, standard: "1"), rawOption("both", PARE_OPTION_INT, standard: "0")])
         let context = try Context.with(c, a)
         return (try context.plugin(.criterion, "split"), try context.plugin(.allocator, "split"))
     }
@@ -74,7 +76,9 @@ private func words(_ alphabet: [Character], upTo length: Int) -> [[Character]] {
         let refusal = error { _ = try OptionSplit(["powr": "2"], criterion: c, allocation: a, seed: 0) }
         #expect(refusal?.status == .option && refusal?.hint == "did you mean \"power\"?")
         #expect(refusal?.expected == "criterion \"split\": power, seed, both; allocator \"split\": scope, both")
-        #expect(error { _ = try OptionSplit(["zzzzzzzz": "2"], criterion: c, allocation: a, seed: 0) }?.hint == "pare plugins show split lists them")
+        #expect(
+            error { _ = try OptionSplit(["zzzzzzzz": "2"], criterion: c, allocation: a, seed: 0) }?.hint
+                == "pare plugins show split lists them")
     }
 
     @Test func settingsFromAList() throws {

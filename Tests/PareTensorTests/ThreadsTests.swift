@@ -71,14 +71,15 @@ struct ThreadsTests {
         let callers = (0..<4).map { caller in
             shared.sums[caller] = 0
             var thread = pthread_t()
-            let argument = Unmanaged.passRetained(Caller {
-                for _ in 0..<50 {
-                    let hits = UnsafeMutablePointer<Int>.allocate(capacity: 100)
-                    shared.threads.parallelFor(100) { hits[$0] = $0 }
-                    shared.sums[caller] += (0..<100).reduce(0) { $0 + hits[$1] }
-                    hits.deallocate()
-                }
-            })
+            let argument = Unmanaged.passRetained(
+                Caller {
+                    for _ in 0..<50 {
+                        let hits = UnsafeMutablePointer<Int>.allocate(capacity: 100)
+                        shared.threads.parallelFor(100) { hits[$0] = $0 }
+                        shared.sums[caller] += (0..<100).reduce(0) { $0 + hits[$1] }
+                        hits.deallocate()
+                    }
+                })
             let code = pthread_create(
                 &thread, nil,
                 { argument in

@@ -199,3 +199,46 @@ def test_c_interface(tmp_path, script):
     if not LIBRARY.is_file():
         pytest.skip(f"{LIBRARY} is not built: make build")
     isolated(tmp_path, script.format(paths=PATHS))
+
+
+LARGE = """
+import sys
+sys.path[:0] = {paths!r}
+import numpy as np
+import pare
+from pare import _abi
+from pare._library import lib
+import ctypes
+
+def shaped(*sizes):
+    out, error = ctypes.c_void_p(), _abi.pare_error()
+    axes = (ctypes.c_int64 * len(sizes))(*sizes)
+    return lib.pare_mask_create(axes, len(sizes), ctypes.byref(out), ctypes.byref(error)), out
+
+for exponent in (45, 50, 59):
+    assert shaped(1 << exponent)[0] == 301, exponent
+for shape, granularities in (((1 << 45, 0), (3,)), ((0, 1 << 45), (4, 5))):
+    status, mask = shaped(*shape)
+    assert status == 0
+    for granularity in granularities:
+        pattern, error = _abi.pare_pattern(granularity=granularity), _abi.pare_error()
+        answer = ctypes.c_int32()
+        call = ctypes.byref(pattern), ctypes.byref(answer), None, ctypes.byref(error)
+        assert lib.pare_mask_complies(mask, *call) == 301
+        other = ctypes.c_void_p()
+        assert lib.pare_mask_coarsen(mask, ctypes.byref(pattern), 1, ctypes.byref(other), ctypes.byref(error)) == 301
+small = np.arange(80, dtype=np.float32).reshape(8, 10)
+for size in ((1 << 30, 1), (1, 1 << 30), (100000, 100000), (2**31 - 1, 2**31 - 1)):
+    scores = pare.score("magnitude", small, pattern=pare.Pattern("block", block=size, remainder="pad"))
+    assert scores.shape == (-(-8 // size[0]), -(-10 // size[1]))
+    assert np.isclose(np.square(scores).sum(), np.square(small).sum())
+print("done")
+"""
+
+
+def test_sizes_past_memory(tmp_path):
+    """Arrays of nothing with endless axes, masks of petabytes, blocks far larger than the weight."""
+    if not LIBRARY.is_file():
+        pytest.skip(f"{LIBRARY} is not built: make build")
+    limit = "import resource\nresource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))\n"
+    isolated(tmp_path, limit + LARGE.format(paths=PATHS))

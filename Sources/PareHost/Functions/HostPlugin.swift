@@ -177,8 +177,9 @@ final class HostCriterionInstance {
             return try tables.criterion.score(
                 parameter: parameter, weights: values, units: units, elements: elements, values: self.values, into: target)
         }
-        let buffer = UnsafeMutablePointer<Float>.allocate(capacity: max(weight.count, 1))
-        defer { buffer.deallocate() }
+        let memory = try OwnedBuffer(count: weight.count * 4)
+        defer { withExtendedLifetime(memory) {} }
+        let buffer = memory.base.bindMemory(to: Float.self, capacity: max(weight.count, 1))
         try weight.readFloat32(from: 0, count: weight.count, into: buffer)
         try tables.criterion.score(
             parameter: parameter, weights: buffer, units: units, elements: elements, values: values, into: target)

@@ -19,10 +19,11 @@ final class ForeignCall {
         for (index, argument) in description.arguments.enumerated() {
             (types + index).initialize(to: Self.type(argument.type))
         }
-        let result: UnsafeMutablePointer<ffi_type> = switch description.result {
-        case .nothing: withUnsafeMutablePointer(to: &ffi_type_void) { $0 }
-        case .status(let type), .score(let type): Self.type(type)
-        }
+        let result: UnsafeMutablePointer<ffi_type> =
+            switch description.result {
+            case .nothing: withUnsafeMutablePointer(to: &ffi_type_void) { $0 }
+            case .status(let type), .score(let type): Self.type(type)
+            }
         let status = Self.preparing.withLock { ffi_prep_cif(cif, FFI_DEFAULT_ABI, UInt32(count), result, types) }
         guard status == FFI_OK else {
             throw PareError(.format, "this signature cannot be called", at: description.symbol, found: "libffi status \(status.rawValue)")
@@ -159,25 +160,27 @@ final class PlainFunctionCriterion: HostCriterion {
         let count = units * elements
         let wideWeights = description.arguments.contains { $0.type == .f64Pointer && $0.role == .weights }
         let wideScores = description.arguments.contains { $0.type == .f64Pointer && $0.role == .scores }
-        let wide = UnsafeMutablePointer<Double>.allocate(capacity: max(wideWeights ? count : 0, 1))
-        let out = UnsafeMutablePointer<Double>.allocate(capacity: max(wideScores ? units : 0, 1))
+        let wideMemory = try OwnedBuffer(count: wideWeights ? count * 8 : 0)
+        let outMemory = try OwnedBuffer(count: wideScores ? units * 8 : 8)
+        let wide = wideMemory.base.bindMemory(to: Double.self, capacity: max(wideWeights ? count : 0, 1))
+        let out = outMemory.base.bindMemory(to: Double.self, capacity: max(wideScores ? units : 0, 1))
         let slots = UnsafeMutablePointer<UInt64>.allocate(capacity: 33)
         let pointers = UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: 33)
         defer {
-            wide.deallocate()
-            out.deallocate()
+            withExtendedLifetime((wideMemory, outMemory)) {}
             slots.deallocate()
             pointers.deallocate()
         }
         if wideWeights { for index in 0..<count { wide[index] = Double(weights[index]) } }
         if wideScores { for index in 0..<units { out[index] = .nan } }
-        let options = values.map { value -> Double in
-            switch value {
-            case .int(let number): Double(number)
-            case .float(let number): number
-            default: 0
-            }
-        } + [0]
+        let options =
+            values.map { value -> Double in
+                switch value {
+                case .int(let number): Double(number)
+                case .float(let number): number
+                default: 0
+                }
+            } + [0]
         let status = parameter.withCString { name in
             options.withUnsafeBufferPointer { settings in
                 let frame = ForeignCall.Frame(

@@ -44,8 +44,9 @@ func pluginError(_ status: Int32, _ record: pare_error, plugin: String) -> PareE
     let what = fromC(ofArray: record.message)
     return PareError(
         known, what.isEmpty ? "the plugin failed with status \(status) and gave no reason" : what, at: plugin,
-        found: "", expected: "", hint: "")
-        .with(found: fromC(ofArray: record.found), expected: fromC(ofArray: record.expected), hint: fromC(ofArray: record.hint), in: what)
+        found: "", expected: "", hint: ""
+    )
+    .with(found: fromC(ofArray: record.found), expected: fromC(ofArray: record.expected), hint: fromC(ofArray: record.hint), in: what)
 }
 
 extension PareError {

@@ -21,11 +21,11 @@ extension AnalysedModel {
     public var totals: ModelTotals {
         let parameters = model.parameters.reduce(0) { $0 + $1.count }
         guard model.graph != nil else {
-            let macs = model.parameters.indices.reduce(0) { $0 + (self.macs(of: $1) ?? 0) }
+            let macs = clampedSum(model.parameters.indices.compactMap { self.macs(of: $0) })
             return ModelTotals(macs: macs, parameters: parameters, unknownNodes: 0)
         }
         return ModelTotals(
-            macs: nodeMacs.reduce(0) { $0 &+ ($1 ?? 0) }, parameters: parameters, unknownNodes: nodeMacs.filter { $0 == nil }.count)
+            macs: clampedSum(nodeMacs.compactMap(\.self)), parameters: parameters, unknownNodes: nodeMacs.filter { $0 == nil }.count)
     }
 
     /// Writes the model with its masks applied; the provenance of the last prune request goes into the metadata.
@@ -78,7 +78,8 @@ extension AnalysedModel {
     private func check(_ mask: Mask, for parameter: Parameter, at place: String) throws {
         guard mask.shape == parameter.shape else {
             throw PareError(
-                .shape, "the mask of \"\(parameter.name)\" has another shape", at: place, found: "\(mask.shape)", expected: "\(parameter.shape)")
+                .shape, "the mask of \"\(parameter.name)\" has another shape", at: place, found: "\(mask.shape)",
+                expected: "\(parameter.shape)")
         }
         let index = model.parameters.firstIndex { $0 === parameter } ?? 0
         guard parameter.prunable || readers(of: index) <= 1 else {

@@ -61,7 +61,7 @@ public final class AnalysedModel {
         let shares = uses.indices.filter { uses[$0]?.node == node && uses[$0]?.role == parameter.role }
         guard shares.count > 1 else { return macs }
         let elements = shares.reduce(0) { $0 + model.parameters[$1].count }
-        return elements == 0 ? macs : Int((Double(macs) * Double(parameter.count) / Double(elements)).rounded())
+        return elements == 0 ? macs : clampedCount(Double(macs) * Double(parameter.count) / Double(elements))
     }
 
     /// Shape as [out, in / groups, kernel …], whatever the file's layout.

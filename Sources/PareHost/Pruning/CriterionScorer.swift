@@ -43,10 +43,11 @@ final class CriterionScorer: ScoreSource {
     /// Zero weights seen on the final reading.
     let zeros = ZeroNotes()
 
-    typealias ScoreFunction = @convention(c) (
-        UnsafeMutablePointer<pare_instance>?, UnsafePointer<pare_score_request>?, UnsafeMutablePointer<pare_tensor>?,
-        UnsafeMutablePointer<pare_error>?
-    ) -> Int32
+    typealias ScoreFunction =
+        @convention(c) (
+            UnsafeMutablePointer<pare_instance>?, UnsafePointer<pare_score_request>?, UnsafeMutablePointer<pare_tensor>?,
+            UnsafeMutablePointer<pare_error>?
+        ) -> Int32
 
     init(_ tensor: ScoredTensor, _ instance: Instance, run: RunBridge, whole: WholeScores) throws {
         guard let score = instance.table(as: pare_criterion.self).score else {
@@ -83,15 +84,15 @@ final class CriterionScorer: ScoreSource {
     /// All scores, in stored order.
     func computeAll(into out: UnsafeMutableRawPointer) throws {
         guard tensor.isSwapped, unitCount > 0 else { return try compute(first: 0, count: unitCount, into: out) }
-        let buffer = UnsafeMutableRawPointer.allocate(byteCount: unitCount * scoreSize, alignment: 64)
-        defer { buffer.deallocate() }
-        try compute(first: 0, count: unitCount, into: buffer)
+        let buffer = try OwnedBuffer(count: unitCount * scoreSize)
+        defer { withExtendedLifetime(buffer) {} }
+        try compute(first: 0, count: unitCount, into: buffer.base)
         let (outputs, inputs) = (tensor.view.shape[0], tensor.view.shape[1])
         let run = unitCount / (outputs * inputs) * scoreSize
         for output in 0..<outputs {
             for input in 0..<inputs {
                 (out + (input * outputs + output) * run).copyMemory(
-                    from: buffer + (output * inputs + input) * run, byteCount: run)
+                    from: buffer.base + (output * inputs + input) * run, byteCount: run)
             }
         }
     }
@@ -113,19 +114,9 @@ final class CriterionScorer: ScoreSource {
         } else {
             if count != unitCount { view.base = view.base.map { $0 + first * view.strides[0] * view.dtype.size } }
             try ask(view, first: first, count: count, into: out)
-            if isLooking { try noteZeros(view, firstElement: first * perUnit) }
+            if isFinal { try zeros.note(view, firstElement: first * perUnit) }
             tensor.release?()
         }
-    }
-
-    /// Whole tensors are looked at whenever they are read: by the time the mask is made their scores may lie ready.
-    private var isLooking: Bool { isFinal || !isSliceable }
-
-    private func noteZeros(_ view: TensorView, firstElement: Int) throws {
-        // A padded copy has zeros and places of its own.
-        guard tensor.owner == nil else { return zeros.giveUp() }
-        if !isSliceable { zeros.forget() }
-        try zeros.note(view, firstElement: firstElement)
     }
 
     /// One call of the criterion, with its answer checked.
@@ -174,7 +165,7 @@ final class CriterionScorer: ScoreSource {
 
     /// Non-finite weights are the caller's to answer for, NaN scores the criterion's.
     private func check(_ view: TensorView, _ first: Int, _ count: Int, _ out: UnsafeMutableRawPointer) throws {
-        if isLooking, !tensor.allowNonfinite, let at = try view.firstNonfinite() { throw nonfinite(at, of: view, first) }
+        if isFinal, !tensor.allowNonfinite, let at = try view.firstNonfinite() { throw nonfinite(at, of: view, first) }
         let scores = TensorView(base: out, dtype: isFloat64 ? .float64 : .float32, shape: [count])
         guard let bad = try scores.firstNonfinite() else { return }
         if try view.firstNonfinite() != nil {
@@ -197,6 +188,14 @@ final class CriterionScorer: ScoreSource {
             let scores = out.assumingMemoryBound(to: Float.self)
             for unit in 0..<count where scores[unit].isNaN { scores[unit] = 0 }
         }
+    }
+
+    /// Refuses non-finite weights that no final reading has looked at: scores held from an earlier one are not made again, and a
+    /// request that removes nothing asks for none.
+    func checkUnread() throws {
+        guard !tensor.allowNonfinite, !zeros.covers(tensor.view.count) else { return }
+        if let at = try tensor.view.firstNonfinite() { throw nonfinite(at, of: tensor.view, 0) }
+        tensor.release?()
     }
 
     private func nonfinite(_ at: Int, of view: TensorView, _ first: Int) -> PareError {
@@ -223,29 +222,23 @@ final class CriterionScorer: ScoreSource {
 final class WholeScores {
     private let lock = Lock()
     private weak var owner: CriterionScorer?
-    private var buffer: UnsafeMutableRawPointer?
-
-    deinit { buffer?.deallocate() }
+    private var buffer: OwnedBuffer?
 
     func scores(
         of scorer: CriterionScorer, bytes: Int, _ compute: (UnsafeMutableRawPointer) throws -> Void
     ) throws -> UnsafeMutableRawPointer {
         try lock.withLock {
-            if owner === scorer, let buffer { return buffer }
+            if owner === scorer, let buffer { return buffer.base }
             drop()
-            let fresh = UnsafeMutableRawPointer.allocate(byteCount: max(bytes, 1), alignment: 64)
+            let fresh = try OwnedBuffer(count: bytes)
+            try compute(fresh.base)
             buffer = fresh
-            do { try compute(fresh) } catch {
-                drop()
-                throw error
-            }
             owner = scorer
-            return fresh
+            return fresh.base
         }
     }
 
     private func drop() {
-        buffer?.deallocate()
         buffer = nil
         owner = nil
     }

@@ -1,5 +1,6 @@
 import PareFormats
 import PareMask
+import PareTensor
 
 /// One layer of a report.
 public struct LayerReport: Sendable {
@@ -54,9 +55,9 @@ public struct PruneReport: Sendable {
     public var macs: (dense: Int, sparse: Int)? {
         let known = layers.filter { $0.macs != nil }
         guard !known.isEmpty else { return nil }
-        let dense = known.reduce(0) { $0 + ($1.macs ?? 0) }
+        let dense = clampedSum(known.compactMap(\.macs))
         let sparse = known.reduce(0.0) { $0 + Double($1.macs ?? 0) * (1 - $1.sparsity) }
-        return (dense, Int(sparse.rounded()))
+        return (dense, clampedCount(sparse))
     }
 
     /// What the zeros are good for: said plainly, because an unmeasured speed-up is none.

@@ -53,7 +53,8 @@ private final class PruneJob {
         _ = try allocator.values(for: options.allocation)
         criterion = try plugin.makeInstance(options.criterion, host: context.host)
         if let rounds = criterion.table(as: pare_criterion.self).rounds, rounds(criterion.pointer, request.sparsity) > 1 {
-            throw PareError(.unsupported, "the criterion wants several rounds", at: "criterion \"\(plugin.id)\"", expected: "one-shot criteria")
+            throw PareError(
+                .unsupported, "the criterion wants several rounds", at: "criterion \"\(plugin.id)\"", expected: "one-shot criteria")
         }
         candidates = try analysed.candidates(for: request)
     }
@@ -70,11 +71,22 @@ private final class PruneJob {
                 layer.index, layer.grid, plugin: criterion.plugin, allowNonfinite: request.allowNonfinite)
             let scorer = try CriterionScorer(tensor, criterion, run: run, whole: whole)
             zeroNotes[layer.index] = scorer.zeros
-            if request.keepMasks { scorer.alive = try analysed.model.parameters[layer.index].mask.map { try layer.grid.unitBits(of: $0, keepAny: true) } }
+            if request.keepMasks { scorer.alive = try analysed.model.parameters[layer.index].mask.map { try aliveUnits($0, layer.grid) } }
             return scorer
         }
         guard !scorers.isEmpty else { return [] }
-        return request.pattern.granularity == .nm ? try decideNM(scorers) : try decideUnits(scorers)
+        let masks = request.pattern.granularity == .nm ? try decideNM(scorers) : try decideUnits(scorers)
+        for scorer in scorers { try scorer.checkUnread() }
+        if request.keepMasks {
+            // A unit that stays whole brings back nothing that the attached mask has removed inside it.
+            for (index, mask) in masks { if let attached = analysed.model.parameters[index].mask { try mask.formAnd(attached) } }
+        }
+        return masks
+    }
+
+    /// Units with an element left under an attached mask; for N:M its elements.
+    private func aliveUnits(_ mask: Mask, _ grid: UnitGrid) throws -> [UInt64] {
+        grid.pattern.granularity == .nm ? mask.withWords { Array($0) } : try grid.unitBits(of: mask, keepAny: true)
     }
 
     private func decideUnits(_ scorers: [CriterionScorer]) throws -> [(index: Int, mask: Mask)] {
@@ -120,9 +132,13 @@ private final class PruneJob {
     func report(_ masks: [(index: Int, mask: Mask)]) throws -> PruneReport {
         let byIndex = Dictionary(masks.map { ($0.index, $0.mask) }, uniquingKeysWith: { a, _ in a })
         let rows = try candidates.map { try row($0, byIndex[$0.index]) }
-        for row in rows where row.pruned && row.kept == 0 { notes.append("\"\(row.name)\" has no weight left: the network may be cut in two") }
+        for row in rows where row.pruned && row.kept == 0 {
+            notes.append("\"\(row.name)\" has no weight left: the network may be cut in two")
+        }
         if masks.isEmpty { notes.append("nothing was pruned: no parameter qualifies (see the notes of the layers)") }
-        if request.pattern.granularity == .nm, !masks.isEmpty { notes.append("the pattern fixes the sparsity of each layer; the allocation was not asked") }
+        if request.pattern.granularity == .nm, !masks.isEmpty {
+            notes.append("the pattern fixes the sparsity of each layer; the allocation was not asked")
+        }
         let c = try criterion.plugin.values(for: options.criterion).map { (key: "criterion.\($0.info.key)", value: $0.value.text) }
         let a = try allocator.values(for: options.allocation).map { (key: "allocation.\($0.info.key)", value: $0.value.text) }
         return PruneReport(

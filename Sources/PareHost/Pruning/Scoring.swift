@@ -23,6 +23,7 @@ extension Context {
         guard units > 0, let out = scores.base else { return }
         if scorer.isFloat64 == (scores.dtype == .float64) { return try scorer.fillAll(out, threads: threads) }
         let buffer = try OwnedBuffer(count: units * (scorer.isFloat64 ? 8 : 4))
+        defer { withExtendedLifetime(buffer) {} }
         try scorer.fillAll(buffer.base, threads: threads)
         let made = TensorView(base: buffer.base, dtype: scorer.isFloat64 ? .float64 : .float32, shape: [units])
         if scores.dtype == .float32 {
@@ -118,6 +119,7 @@ public func selectUnits(_ scores: TensorView, _ grid: UnitGrid, sparsity: Double
         return try selectUnits(source, grid, sparsity: sparsity, threads: one)
     }
     let buffer = try OwnedBuffer(count: grid.units * 4)
+    defer { withExtendedLifetime(buffer) {} }
     let values = buffer.base.assumingMemoryBound(to: Float.self)
     try scores.readFloat32(from: 0, count: grid.units, into: values)
     let source = BufferScores(float32: UnsafePointer(values), count: grid.units)

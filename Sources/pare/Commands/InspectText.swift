@@ -26,6 +26,7 @@ enum InspectText {
 
     private static func totals(_ analysed: AnalysedModel, _ rows: [Inspect.Row], hidden: Int) -> Fields {
         let totals = analysed.totals
+        let model = analysed.model
         let zeros = rows.reduce(0) { $0 + $1.zeros }
         let prunable = rows.filter { $0.parameter.prunable }
         let elements = prunable.reduce(0) { $0 + $1.parameter.count }
@@ -42,9 +43,16 @@ enum InspectText {
         if !analysed.model.carried.isEmpty {
             fields.add("carried", "\(Numbers.count(analysed.model.carried.count, "array")) of other types, kept as they are")
         }
-        for note in analysed.notes { fields.add("note", "\(note)") }
+        for note in analysed.notes { fields.add("note", text(note, in: model)) }
         if hidden > 0 { fields.add("not shown", "\(Numbers.count(hidden, "array")) not pruned by default (--all lists them)") }
         return fields
+    }
+
+    /// A contradiction met during shape inference, with the node where it was.
+    private static func text(_ note: ShapeNote, in model: Model) -> String {
+        guard let nodes = model.graph?.nodes, nodes.indices.contains(note.node) else { return note.text }
+        let node = nodes[note.node]
+        return "\(node.op) \"\(node.name)\" (node \(note.node)): \(note.text)"
     }
 
     static func json(_ analysed: AnalysedModel, _ rows: [Inspect.Row]) -> JSON {
@@ -57,7 +65,7 @@ enum InspectText {
             ("carried", .array(model.carried.map { .object([("name", .string($0.name)), ("dtype", .string($0.dtype))]) })),
             ("elements", .int(Int64(totals.parameters))), ("zeros", .int(Int64(rows.reduce(0) { $0 + $1.zeros }))),
             ("macs", .int(Int64(totals.macs))), ("nodes_of_unknown_cost", .int(Int64(totals.unknownNodes))),
-            ("notes", .array(analysed.notes.map { .string("\($0)") })),
+            ("notes", .array(analysed.notes.map { .string(text($0, in: model)) })),
         ])
     }
 

@@ -1,5 +1,4 @@
 @preconcurrency import Glibc
-import PareTensor
 
 /// Memory of our own, 64-byte aligned, freed with the object. Its contents are undefined until written.
 public final class OwnedBuffer {
@@ -20,4 +19,10 @@ public final class OwnedBuffer {
 
     public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
     public var mutableBytes: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(start: base, count: count) }
+}
+
+/// Throws `.memory` where the system would refuse a block of this size: for what is then held in arrays, which cannot fail softly.
+/// Small requests are taken for granted.
+public func checkMemory(bytes: Int) throws {
+    if bytes > 1 << 26 || bytes < 0 { _ = try OwnedBuffer(count: bytes) }
 }
