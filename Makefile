@@ -13,7 +13,7 @@ C_PLUGINS := random
 SWIFT_FLAGS := -c release -Xswiftc -no-toolchain-stdlib-rpath
 CFLAGS := -std=c11 -O2 -Wall -Wextra -Werror
 
-.PHONY: help quickstart test build tools venv examples fixtures wheel bench docs lint format fuzz asan tsan freeze clean
+.PHONY: help quickstart test build tools venv examples fixtures wheel bench docs lint format fuzz asan tsan freeze clean c-examples print-plugins print-c-plugins
 
 help:
 	@sed -n 's/^# //p' Makefile; echo; grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -36,7 +36,9 @@ tools: ## install what is missing: Debian packages (as root) for the build
 venv: ## Python packages for the tests, in .venv
 	@scripts/make-venv.sh $(PYTHON) $(VENV)
 
-examples: build ## the C examples into build/examples
+examples: build c-examples ## the C examples into build/examples
+
+c-examples:
 	@mkdir -p $(BUILD)/examples
 	@for f in examples-c/*.c; do b=$$(basename $$f .c); \
 	  if grep -q pare_plugin_entry $$f; then \
@@ -67,14 +69,21 @@ format: ## rewrite Swift sources in the house format
 fuzz: ## fuzz the readers; SECONDS_EACH=600 for the long run
 	Tests/fuzz/run.sh $(or $(SECONDS_EACH),60)
 
-asan: ## every suite under the address sanitizer
+asan: venv ## every suite under the address sanitizer
 	scripts/sanitize.sh address
 
-tsan: ## every suite under the thread sanitizer
+tsan: venv ## every suite under the thread sanitizer
 	scripts/sanitize.sh thread
 
 freeze: ## copy today's headers beside the frozen version-1 plugin
 	Tests/abi/freeze.sh 1
+
+# For scripts.
+print-plugins:
+	@echo $(PLUGINS)
+
+print-c-plugins:
+	@echo $(C_PLUGINS)
 
 clean:
 	rm -rf .build $(BUILD)

@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # assemble.sh BUILD PLUGIN…   lay out what `swift build` made as an installed tree:
 #   BUILD/bin/pare   BUILD/lib/libpare.so   BUILD/lib/pare/<id>.pare   BUILD/lib/*.so (the Swift runtime)
-# The tree can be moved anywhere: every library looks for the others beside itself.
+# The tree can be moved anywhere: every library looks for the others beside itself. MADE names the folder of another build to take,
+# symbols included (scripts/sanitize.sh).
 set -euo pipefail
 build=$1; shift
-made=$(swift build -c release --show-bin-path)
+made=${MADE:-$(swift build -c release --show-bin-path)}
 mkdir -p "$build/bin" "$build/lib/pare"
 install -m 755 "$made/pare-cli" "$build/bin/pare"
 install -m 644 "$made/libpare.so" "$build/lib/libpare.so"
 for plugin in "$@"; do install -m 644 "$made/libpare-$plugin.so" "$build/lib/pare/$plugin.pare"; done
 
 # Symbols for debuggers go; what is exported stays. Before patchelf, which moves sections.
-strip --strip-unneeded "$build/bin/pare" "$build/lib/libpare.so" "$build"/lib/pare/*.pare
+[ -n "${MADE:-}" ] || strip --strip-unneeded "$build/bin/pare" "$build/lib/libpare.so" "$build"/lib/pare/*.pare
 
 runtime=$(swiftc -print-target-info | sed -n 's/.*"runtimeLibraryPaths" : \[ *//; /^ *"\/.*linux"/{s/[", ]//g;p;q}')
 [ -n "$runtime" ] || runtime=$(dirname "$(dirname "$(readlink -f "$(command -v swiftc)")")")/lib/swift/linux

@@ -1,17 +1,21 @@
 import PareHost
 import PareTensor
 
-/// Handles at the border: retained objects, with a table of the live ones, so that a stale, foreign or wrong handle gives a
-/// status instead of a crash.
+/// Handles at the border: numbers in the guise of pointers, never used twice and never followed, with a table of the live ones. So a
+/// stale, foreign or wrong handle gives a status instead of a crash, even where its object's memory serves another one by now.
 enum Handle {
     private static let lock = Lock()
     private nonisolated(unsafe) static var live: [OpaquePointer: AnyObject] = [:]
+    private nonisolated(unsafe) static var last: UInt = 0
 
     /// Hands an object to the caller.
-    static func make(_ object: AnyObject) -> OpaquePointer {
-        let pointer = OpaquePointer(Unmanaged.passUnretained(object).toOpaque())
-        lock.withLock { live[pointer] = object }
-        return pointer
+    static func make(_ object: AnyObject) -> OpaquePointer? {
+        lock.withLock {
+            last &+= 16
+            let handle = OpaquePointer(bitPattern: last)
+            if let handle { live[handle] = object }
+            return handle
+        }
     }
 
     /// The object behind a handle. Throws `.argument` if it is NULL, was destroyed, or is of another type.

@@ -75,7 +75,10 @@ public final class Context {
         let folder = String(path[..<slash])
         for candidate in ["\(folder)/pare", "\(folder)/../lib/pare"] {
             var info = stat()
-            if stat(candidate, &info) == 0, info.st_mode & S_IFMT == S_IFDIR { return candidate }
+            guard stat(candidate, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else { continue }
+            guard let plain = realpath(candidate, nil) else { continue }
+            defer { free(plain) }
+            return String(cString: plain)
         }
         return nil
     }

@@ -72,15 +72,13 @@ public struct RandomService {
     }
 
     /// Draws first … first + out.count - 1, uniform in [0, 1).
-    public func uniform(seed: UInt64, stream: UInt64, first: UInt64, into out: UnsafeMutableBufferPointer<Float>) throws
-    {
+    public func uniform(seed: UInt64, stream: UInt64, first: UInt64, into out: UnsafeMutableBufferPointer<Float>) throws {
         let draw = try require(try table().uniform_f32, "uniform_f32")
         draw(host.pointer, seed, stream, first, UInt64(out.count), out.baseAddress)
     }
 
     /// The same, standard normal.
-    public func normal(seed: UInt64, stream: UInt64, first: UInt64, into out: UnsafeMutableBufferPointer<Float>) throws
-    {
+    public func normal(seed: UInt64, stream: UInt64, first: UInt64, into out: UnsafeMutableBufferPointer<Float>) throws {
         let draw = try require(try table().normal_f32, "normal_f32")
         draw(host.pointer, seed, stream, first, UInt64(out.count), out.baseAddress)
     }
@@ -128,8 +126,7 @@ public struct RegistryService {
     let host: Host
 
     /// Make an instance of another plugin; `options` are texts as a user would write them.
-    public func create(kind: String, id: String, options: [(key: String, value: String)] = []) throws -> NestedInstance
-    {
+    public func create(kind: String, id: String, options: [(key: String, value: String)] = []) throws -> NestedInstance {
         let table = try host.service(PARE_SERVICE_REGISTRY, through: \pare_registry_service.create, \.struct_size)
         let create = try require(table.create, "create")
         var words: [UnsafePointer<CChar>?] = options.flatMap { [Immortal.text($0.key), Immortal.text($0.value)] }

@@ -141,7 +141,7 @@ extension Pattern: CustomStringConvertible {
         let isPlain = text.utf8.allSatisfy { "0123456789.eE+-".utf8.contains($0) }
         guard isPlain, let value = Double(text), value >= 0, value < 1 else {
             let percent = text.hasSuffix("%") ? Double(text.dropLast()) : Double(text)
-            let hint = percent.map { $0 >= 1 && $0 < 100 ? "write \($0 / 100) for \($0) %" : "" } ?? ""
+            let hint = percent.map { $0 > 1 && $0 < 100 ? "write \($0 / 100) for \($0) %" : "" } ?? ""
             throw PareError(
                 .argument, "not a sparsity", found: "'\(text)'",
                 expected: "the fraction to remove, at least 0 and below 1", hint: hint)

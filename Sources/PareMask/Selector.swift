@@ -17,16 +17,16 @@ final class Selector<S: Score> {
 
     /// Keys up to this many are collected rather than counted in bins.
     private let listLimit: Int
-    private static var bins: Int { 1 << 16 }
-    private static var everything: ClosedRange<Key> { S.key(-.infinity)...S.key(.infinity) }
+    static var bins: Int { 1 << 16 }
+    static var everything: ClosedRange<Key> { S.key(-.infinity)...S.key(.infinity) }
 
-    private let scan: ScoreScan<S>
-    private let threads: Threads
+    let scan: ScoreScan<S>
+    let threads: Threads
     private let progress: ((Double) -> Bool)?
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private var passes = 0
     /// All sampled keys were multiples of 65 536.
-    private var isCoarse = false
+    var isCoarse = false
     private var done = 0
 
     init(
@@ -123,57 +123,6 @@ final class Selector<S: Score> {
         return pass
     }
 
-    /// Scores made from 16-bit weights have keys that are multiples of 65 536, so a narrow bracket holds a handful of them: one pass
-    /// that counts each settles the rank, and nothing is collected. nil if the keys turn out otherwise or the bracket missed.
-    private func countCoarse(_ k: Int, _ guess: ClosedRange<Key>) throws -> Selection? {
-        let step = Key(1) << 16
-        guard isCoarse, MemoryLayout<Key>.size == 4 else { return nil }
-        let low = guess.lowerBound & ~(step - 1)
-        let high = guess.upperBound | (step - 1)
-        let bins = Int(truncatingIfNeeded: (Int64(high) - Int64(low)) >> 16) + 1
-        guard bins <= 256 else { return nil }
-        let tasks = scan.tasks.count
-        let counts = UnsafeMutablePointer<Int>.allocate(capacity: tasks * (bins + 1))
-        counts.initialize(repeating: 0, count: tasks * (bins + 1))
-        let tallies = UnsafeMutablePointer<(tally: Tally, rest: Key)>.allocate(capacity: tasks)
-        tallies.initialize(repeating: (Tally(), 0), count: tasks)
-        defer {
-            counts.deallocate()
-            tallies.deallocate()
-        }
-        let scan = scan
-        try runPass { task, scores, _, count in
-            try scan.withScratch(bytes: count * MemoryLayout<Key>.stride) { scratch in
-                let keys = scratch.assumingMemoryBound(to: Key.self)
-                let found = S.tally(scores, count, low...high, keys, count, &tallies[task].tally)
-                if tallies[task].tally.nan > 0 { return }
-                let mine = counts + task * (bins + 1)
-                var rest: Key = 0
-                for index in 0..<found {
-                    let distance = keys[index] &- low
-                    rest |= distance & (step - 1)
-                    mine[Int(truncatingIfNeeded: distance >> 16)] += 1
-                }
-                tallies[task].rest |= rest
-            }
-        }
-        // Anything unusual is left to the general passes, which also name the place of a NaN.
-        guard (0..<tasks).allSatisfy({ tallies[$0].rest == 0 && tallies[$0].tally.nan == 0 }) else { return nil }
-        var below = (0..<tasks).reduce(0) { $0 + Int(tallies[$1].tally.below) }
-        for bin in 0..<bins where below < k {
-            let here = (0..<tasks).reduce(0) { $0 + counts[$1 * (bins + 1) + bin] }
-            if below + here >= k {
-                let smaller = (0..<tasks).map { task in
-                    (0..<bin).reduce(Int(tallies[task].tally.below)) { $0 + counts[task * (bins + 1) + $1] }
-                }
-                let equal = (0..<tasks).map { counts[$0 * (bins + 1) + bin] }
-                return decide(k, low + Key(bin) << 16, smaller, equal)
-            }
-            below += here
-        }
-        return nil
-    }
-
     /// One pass that narrows a bracket known to hold the rank to one of 65 536 bins.
     private func narrow(
         _ bracket: ClosedRange<Key>, _ below: Int, _ rank: Int
@@ -199,7 +148,7 @@ final class Selector<S: Score> {
         return Selector.bin(of: rank - below, in: totals, bracket, shift, below)
     }
 
-    private func runPass(_ body: (Int, UnsafePointer<S>, Int, Int) throws -> Void) throws {
+    func runPass(_ body: (Int, UnsafePointer<S>, Int, Int) throws -> Void) throws {
         done = 0
         try scan.run(Array(scan.tasks.indices), threads, before: { step() }, body)
         passes += 1
@@ -215,95 +164,6 @@ final class Selector<S: Score> {
         return progress(1 - (1 - part / 2) / Double(1 << passes))
     }
 
-    // MARK: Brackets
-
-    private static func shift(_ bracket: ClosedRange<Key>) -> Int {
-        let width = UInt64(Key.Magnitude(truncatingIfNeeded: bracket.upperBound &- bracket.lowerBound))
-        return max(0, 64 - width.leadingZeroBitCount - bins.trailingZeroBitCount)
-    }
-
-    /// The bin that holds a rank (counted from the bracket's start) as a bracket, what lies below it, and its own
-    /// count.
-    private static func bin(
-        of rank: Int, in counts: UnsafePointer<UInt64>, _ bracket: ClosedRange<Key>, _ shift: Int, _ below: Int
-    ) -> (ClosedRange<Key>, Int, Int) {
-        var before = 0
-        var bin = 0
-        while bin < bins - 1, before + Int(counts[bin]) <= rank {
-            before += Int(counts[bin])
-            bin += 1
-        }
-        let low = bracket.lowerBound &+ Key(truncatingIfNeeded: UInt64(bin) << UInt64(shift))
-        let last = low.addingReportingOverflow(Key(truncatingIfNeeded: (UInt64(1) << UInt64(shift)) - 1))
-        let high = last.overflow ? bracket.upperBound : min(last.partialValue, bracket.upperBound)
-        return (low...high, below + before, Int(counts[bin]))
-    }
-
-    /// The key of a rank among keys in memory, all inside the bracket.
-    static func key(of rank: Int, among lists: [[Key]], in bracket: ClosedRange<Key>) -> Key {
-        var bracket = bracket
-        var below = 0
-        var counts = [UInt64](repeating: 0, count: bins)
-        while bracket.lowerBound < bracket.upperBound {
-            let shift = shift(bracket)
-            counts.withUnsafeMutableBufferPointer { buffer in
-                guard let base = buffer.baseAddress else { return }
-                buffer.update(repeating: 0)
-                for list in lists {
-                    list.withUnsafeBufferPointer {
-                        guard let keys = $0.baseAddress else { return }
-                        S.histogram(keys: keys, $0.count, bracket, shift, base)
-                    }
-                }
-                (bracket, below, _) = bin(of: rank - below, in: base, bracket, shift, below)
-            }
-        }
-        return bracket.lowerBound
-    }
-
-    /// A narrow bracket that very probably holds the rank, from 512 neighbours at each of up to 2048 places: asking costs more
-    /// than scoring, so places are few. Neighbours resemble each other, so eight of them are taken for one. nil where sources
-    /// cannot be asked for a few units.
-    private func sampledBracket(_ rank: Int, of total: Int) throws -> ClosedRange<Key>? {
-        guard scan.sources.allSatisfy({ $0.chunkLimit == nil && $0.isConcurrent }) else { return nil }
-        let run = 512
-        let places = min(2048, total / (run * 256))
-        guard places > 0 else { return nil }
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: places * run * MemoryLayout<S>.stride, alignment: 64)
-        defer { memory.deallocate() }
-        let samples = memory.bindMemory(to: S.self, capacity: places * run)
-        samples.initialize(repeating: .nan, count: places * run)
-        var starts = [0]
-        for source in scan.sources { starts.append(starts[starts.count - 1] + source.unitCount) }
-        let sources = scan.sources
-        try threads.tryParallelFor(places) { place in
-            // Evenly spread with a jitter, so that no period of the data is hit again and again.
-            let spacing = total / places
-            let jitter = Int(truncatingIfNeeded: UInt64(place) &* 0x9e37_79b9_7f4a_7c15 >> 33) % max(1, spacing - run)
-            let position = place * spacing + jitter
-            var low = 0
-            var high = sources.count
-            while high - low > 1 {
-                let middle = (low + high) / 2
-                if starts[middle] <= position { low = middle } else { high = middle }
-            }
-            let first = position - starts[low]
-            let count = min(run, sources[low].unitCount - first)
-            try sources[low].fill(first: first, count: count, into: samples + place * run)
-        }
-        let keys = (0..<places * run).compactMap { samples[$0].isNaN ? nil : S.key(samples[$0]) }
-        guard !keys.isEmpty else { return nil }
-        isCoarse = keys.reduce(0) { $0 | $1 } & 0xFFFF == 0
-        let center = (Double(rank) + 0.5) / Double(total) * Double(keys.count)
-        let spread = 3 * (8 * center * (1 - center / Double(keys.count))).squareRoot() + 8
-        let low = Int(center - spread)
-        let high = Int(center + spread)
-        let all = Selector.everything
-        let lower = low <= 0 ? all.lowerBound : Selector.key(of: low, among: [keys], in: all)
-        let upper = high >= keys.count ? all.upperBound : Selector.key(of: high, among: [keys], in: all)
-        return lower...max(lower, upper)
-    }
-
     // MARK: Result
 
     private func finish(_ k: Int, _ bracket: ClosedRange<Key>, _ pass: Pass) -> Selection {
@@ -314,17 +174,20 @@ final class Selector<S: Score> {
         var equal = pass.inside
         if !isSingle {
             for task in pass.lists.indices {
-                equal[task] = 0
+                var (under, same) = (0, 0)
                 for key in pass.lists[task] {
-                    if key < threshold { smaller[task] += 1 } else if key == threshold { equal[task] += 1 }
+                    under += key < threshold ? 1 : 0
+                    same += key == threshold ? 1 : 0
                 }
+                smaller[task] += under
+                equal[task] = same
             }
         }
         return decide(k, threshold, smaller, equal)
     }
 
     /// The selection once it is known how many keys of each task are smaller than the threshold, and how many equal it.
-    private func decide(_ k: Int, _ threshold: Key, _ smaller: [Int], _ equal: [Int]) -> Selection {
+    func decide(_ k: Int, _ threshold: Key, _ smaller: [Int], _ equal: [Int]) -> Selection {
         // The lowest indices among the equal ones are kept.
         var tiesToKeep = equal.reduce(0, +) - (k - smaller.reduce(0, +))
         var removed = [Int](repeating: 0, count: scan.sources.count)

@@ -55,7 +55,7 @@ public struct UnitGrid {
         if let misfit, pattern.remainder == .refuse {
             throw PareError(
                 .shape, "\(pattern.text) does not divide a weight of shape \(shape)", found: misfit.found,
-                expected: misfit.expected, hint: "leave it out, or let remainders be skipped or padded")
+                expected: misfit.expected, hint: "exclude it, or choose skip or pad for the remainder")
         }
         isPadded = misfit != nil && pattern.remainder == .pad
         skipNote = misfit.flatMap {

@@ -13,9 +13,10 @@ public final class Threads: @unchecked Sendable {
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private let wake: UnsafeMutablePointer<pthread_cond_t>
     private let idle: UnsafeMutablePointer<pthread_cond_t>
+    /// Process that the workers belong to, 0 before there are any. Atomic: a second thread looks at it without the lock.
+    private let ownerCell: UnsafeMutablePointer<Int64>
     // Guarded by `lock`.
     private var workers: [pthread_t] = []
-    private var owner: pid_t = 0
     private var loop: Loop?
     private var generation = 0
     private var active = 0
@@ -44,6 +45,8 @@ public final class Threads: @unchecked Sendable {
         lock = .allocate(capacity: 1)
         wake = .allocate(capacity: 1)
         idle = .allocate(capacity: 1)
+        ownerCell = .allocate(capacity: 1)
+        ownerCell.initialize(to: 0)
         pthread_mutex_init(lock, nil)
         pthread_cond_init(wake, nil)
         pthread_cond_init(idle, nil)
@@ -60,6 +63,12 @@ public final class Threads: @unchecked Sendable {
         lock.deallocate()
         wake.deallocate()
         idle.deallocate()
+        ownerCell.deallocate()
+    }
+
+    private var owner: pid_t {
+        get { pid_t(truncatingIfNeeded: ck_load(ownerCell)) }
+        set { ck_store(ownerCell, Int64(newValue)) }
     }
 
     /// Processors in this process's affinity mask.

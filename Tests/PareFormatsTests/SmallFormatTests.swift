@@ -86,7 +86,7 @@ import Testing
     @Test func otherFilesAreRefused() throws {
         let scratch = try Scratch()
         try scratch.write("w", Safetensors.file(SafetensorsTests.one, 8))
-        #expect(error { _ = try MaskFile.load(scratch("w")) }?.what == "is not a file of masks")
+        #expect(error { _ = try MaskFile.load(scratch("w")) }?.what == "the file is not a file of masks")
         // Ones behind the last element.
         let header = #"{"__metadata__":{"pare.masks":"1","shape:w":"[4]"},"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#
         try scratch.write("m", Safetensors.file(header) + [0x1F])

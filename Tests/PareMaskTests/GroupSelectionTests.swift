@@ -60,7 +60,7 @@ import Testing
                         chunkLimit: dtype == .int8 ? 48 : nil)
                     #expect(try grid.selectNM(scores: source, threads: threads) == byScore, "\(label)")
                 }
-                let removed = Mask(copying: byWeight)
+                let removed = try Mask(copying: byWeight)
                 removed.invert()
                 try checkViolations(removed, grid, label)
             }

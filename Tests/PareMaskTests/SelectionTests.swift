@@ -86,8 +86,7 @@ struct SelectionTests {
         }
     }
 
-    @Test(arguments: Spread.allCases, [false, true]) func smallPoolsAgreeWithSorting(spread: Spread, wide: Bool) throws
-    {
+    @Test(arguments: Spread.allCases, [false, true]) func smallPoolsAgreeWithSorting(spread: Spread, wide: Bool) throws {
         let scores = [spread.scores(100, 1), [], spread.scores(1, 2), spread.scores(333, 3)]
         let sources = scores.enumerated().map {
             FussySource($1, isFloat64: wide, isConcurrent: $0 != 3, chunkLimit: $0 == 0 ? 64 : $0 == 3 ? 50 : nil)
@@ -102,8 +101,7 @@ struct SelectionTests {
     }
 
     /// A tiny list limit makes samples, missed brackets, histograms and several tasks happen on moderate sizes.
-    @Test(arguments: Spread.allCases, [false, true]) func largePoolsAgreeWithSorting(spread: Spread, wide: Bool) throws
-    {
+    @Test(arguments: Spread.allCases, [false, true]) func largePoolsAgreeWithSorting(spread: Spread, wide: Bool) throws {
         let scores = [spread.scores(70_001, 4), spread.scores(5_000, 5)]
         let ks = [1, 40_000, 75_000]
         let expected = ks.map { naiveKept(scores, $0) }

@@ -60,6 +60,44 @@ struct ThreadsTests {
         }
     }
 
+    /// One loop has the workers, the others run on their callers; under the thread sanitizer this also shows that nothing races.
+    @Test func loopsOfSeveralThreadsShareAPool() {
+        final class Shared: @unchecked Sendable {
+            let threads = Threads(count: 3)
+            let sums = UnsafeMutablePointer<Int>.allocate(capacity: 4)
+        }
+        let shared = Shared()
+        defer { shared.sums.deallocate() }
+        let callers = (0..<4).map { caller in
+            shared.sums[caller] = 0
+            var thread = pthread_t()
+            let argument = Unmanaged.passRetained(
+                Caller {
+                    for _ in 0..<50 {
+                        let hits = UnsafeMutablePointer<Int>.allocate(capacity: 100)
+                        shared.threads.parallelFor(100) { hits[$0] = $0 }
+                        shared.sums[caller] += (0..<100).reduce(0) { $0 + hits[$1] }
+                        hits.deallocate()
+                    }
+                })
+            let code = pthread_create(
+                &thread, nil,
+                { argument in
+                    argument.map { Unmanaged<Caller>.fromOpaque($0).takeRetainedValue().body() }
+                    return nil
+                }, argument.toOpaque())
+            #expect(code == 0)
+            return thread
+        }
+        for caller in callers { pthread_join(caller, nil) }
+        #expect((0..<4).map { shared.sums[$0] } == [Int](repeating: 50 * 4950, count: 4))
+    }
+
+    private final class Caller {
+        let body: () -> Void
+        init(_ body: @escaping () -> Void) { self.body = body }
+    }
+
     @Test func theCFlavourPassesItsPointer() {
         var sum = [UInt64](repeating: 0, count: 10)
         sum.withUnsafeMutableBytes { memory in

@@ -94,8 +94,7 @@ struct ViewTests {
         #expect(bytes == [1, 4, 7, 10, 2, 100, 8, 11, 3, 200, 9, 12])
     }
 
-    @Test(arguments: [DType.float32, .float64, .float16, .bfloat16]) func nonfiniteElementsAreFound(dtype: DType) throws
-    {
+    @Test(arguments: [DType.float32, .float64, .float16, .bfloat16]) func nonfiniteElementsAreFound(dtype: DType) throws {
         for count in [1, 511, 512, 513, 5000] {
             var bytes = [UInt8](repeating: 0, count: count * dtype.size)
             try bytes.withUnsafeMutableBytes {

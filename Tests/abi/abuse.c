@@ -20,7 +20,7 @@ static void refuse(const char *what, int32_t status)
 static float numbers[64];
 static int64_t shape[PARE_MAX_NDIM + 1] = {2, 3, 1, 1, 1, 1, 1, 1, 1};
 static int64_t strides[PARE_MAX_NDIM + 1] = {3, 1, 1, 1, 1, 1, 1, 1, 1};
-static int64_t units = 6, huge[2] = {INT64_MAX, 3}, negative[2] = {-2, 3}, step = 1;
+static int64_t units[2] = {6, 1}, huge[2] = {INT64_MAX, 3}, negative[2] = {-2, 3}, step[2] = {1, 1};
 
 static pare_tensor good(void)
 {
@@ -56,7 +56,7 @@ static void abuse_criterion(pare_instance *instance, pare_error *error)
     const pare_criterion *criterion = instance->table;
     int wide = (instance->descriptor->flags & PARE_FLAG_SCORES_F64) != 0;
     double room[8];
-    pare_tensor weight = good(), scores = {room, {1, 0}, 1, {PARE_TYPE_FLOAT, wide ? 64 : 32, 1}, &units, &step, 0};
+    pare_tensor weight = good(), scores = {room, {1, 0}, 1, {PARE_TYPE_FLOAT, wide ? 64 : 32, 1}, units, step, 0};
     const pare_score_request fine = {.struct_size = sizeof fine, .parameter = "w", .weight = &weight, .unit_ndim = AXES,
                                      .total_units = 6, .rounds = 1, .input = no_input};
     pare_score_request request = fine;
@@ -79,10 +79,10 @@ static void abuse_criterion(pare_instance *instance, pare_error *error)
     }
     weight = good();
     scores.ndim = 2, refuse("score: two axes of scores", criterion->score(instance, &fine, &scores, error)), scores.ndim = 1;
-    units = 5, refuse("score: too few scores", criterion->score(instance, &fine, &scores, error)), units = 6;
+    units[0] = 5, refuse("score: too few scores", criterion->score(instance, &fine, &scores, error)), units[0] = 6;
     scores.dtype.bits = 16, refuse("score: half scores", criterion->score(instance, &fine, &scores, error));
     scores.dtype.bits = wide ? 64 : 32;
-    step = 2, refuse("score: scores with gaps", criterion->score(instance, &fine, &scores, error)), step = 1;
+    step[0] = 2, refuse("score: scores with gaps", criterion->score(instance, &fine, &scores, error)), step[0] = 1;
     scores.data = NULL, refuse("score: no room", criterion->score(instance, &fine, &scores, error));
 }
 

@@ -196,14 +196,14 @@ static int score(const pare_module *module, const char *id, const char *shape_te
     int64_t shape[PARE_MAX_NDIM], count = 1, units = 1;
     int ndim = parse_shape(shape_text, shape), unit_ndim = atoi(unit_text);
     for (int axis = 0; axis < ndim; axis++) count *= shape[axis], units *= axis < unit_ndim ? shape[axis] : 1;
-    double *values = calloc((size_t)count + 1, sizeof *values);
+    double *values = keep(calloc((size_t)count + 1, sizeof *values));
     for (int64_t i = 0; i < count; i++)
         if (scanf("%lf", &values[i]) != 1) exit((printf("too few numbers\n"), 2));
     int transposed = setting("strides") != NULL;
     array *weight = make_array(shape, ndim, dtype_named(setting("dtype")), transposed, values);
-    void *before = memcpy(malloc(weight->bytes + 1), weight->view.data, weight->bytes);
+    void *before = memcpy(keep(malloc(weight->bytes + 1)), weight->view.data, weight->bytes);
     if (setting("norm-scale") != NULL) {
-        double *gammas = calloc((size_t)shape[0] + 1, sizeof *gammas);
+        double *gammas = keep(calloc((size_t)shape[0] + 1, sizeof *gammas));
         parse_list(setting("norm-scale"), gammas, (int)shape[0]);
         norm_scale = make_array(shape, 1, dtype_named(NULL), 0, gammas);
         norm_scale->view.ndim = ndim; /* the rows' numbers, repeated with stride 0 along everything else */
@@ -235,7 +235,7 @@ static int score(const pare_module *module, const char *id, const char *shape_te
     if (times > 1) fprintf(stderr, "%g s per call\n", seconds / times);
     if (memcmp(before, weight->view.data, weight->bytes) != 0) broken("changed the weights");
     char *raw = scores->view.data;
-    void *first_time = memcpy(malloc(scores->bytes), raw, scores->bytes);
+    void *first_time = memcpy(keep(malloc(scores->bytes)), raw, scores->bytes);
     status = criterion->score(instance, &request, &scores->view, &error);
     if (status != PARE_OK || memcmp(first_time, raw, scores->bytes) != 0) broken("another result at the second call");
     if (!isnan(element_at(raw, scores->view.dtype)) ||
@@ -262,7 +262,7 @@ static uint32_t layer_count;
 static array *layer_array(const layer *l, const char *text, const char *dtype)
 {
     if (strcmp(text, "-") == 0) return NULL;
-    double *values = calloc((size_t)l->info.elements + 1, sizeof *values);
+    double *values = keep(calloc((size_t)l->info.elements + 1, sizeof *values));
     parse_list(text, values, (int)l->info.elements);
     array *a = make_array(l->shape, l->info.ndim, dtype_named(dtype), 0, values);
     free(values);

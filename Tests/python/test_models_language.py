@@ -1,5 +1,5 @@
-"""Pruning language models in Hugging Face folders, checked against numpy, safetensors and transformers. Needs the shared
-data; skips where it is absent."""
+"""Pruning language models in Hugging Face folders, checked against numpy, safetensors and transformers. Needs the
+shared data; skips where it is absent."""
 
 import json
 import math

@@ -269,3 +269,14 @@ def test_graph(tmp_path):
     loaded.save(tmp_path / "out.onnx")
     saved = numpy_helper.to_array(onnx.load(str(tmp_path / "out.onnx")).graph.initializer[0])
     assert (saved == 0).sum() == 108
+
+
+def test_sparsity_in_the_commands_words():
+    model = pare.Model.from_arrays({"w": np.arange(1, 33, dtype=np.float32).reshape(4, 8)})
+    assert model.prune(sparsity="2:4").sparsity == 0.5 and model.parameters["w"].mask.complies("2:4")
+    assert model.prune(sparsity="row@0.25").sparsity == 0.25 and not model.parameters["w"].array[0].any()
+    assert model.prune(sparsity="0.5").sparsity == 0.5
+    with pytest.raises(pare.ArgumentError):
+        model.prune(sparsity="2:4:8")
+    with pytest.raises(TypeError, match="own pattern"):
+        model.prune(sparsity="2:4", pattern="row")

@@ -99,7 +99,9 @@ def start(code):
     """A process that runs `code` with this one's modules in reach."""
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([sys.executable, "-c", code], env=environment, text=True, **pipes)
+    # A shell that runs this in the background has interrupts ignored, and children inherit that.
+    heed = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
+    return subprocess.Popen([sys.executable, "-c", code], env=environment, text=True, preexec_fn=heed, **pipes)
 
 
 INTERRUPTED = """

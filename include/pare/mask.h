@@ -50,7 +50,7 @@ PARE_API int32_t pare_mask_coarsen(const pare_mask *mask, const pare_pattern *pa
 PARE_API int32_t pare_mask_select(const pare_tensor *scores, const int64_t *shape, int32_t ndim, const pare_pattern *pattern,
                                   double sparsity, pare_mask **out, pare_error *error);
 
-/* Score an array by a criterion and select in one go, without a score buffer: pare_score then pare_mask_select. `weight`: rows
+/* Score an array by a criterion and select (`sparsity` in [0,1], 1 removes all) in one go, without a score buffer: pare_score then pare_mask_select. `weight`: rows
  * first, any float dtype. `options`: key, value, key, value, NULL; or NULL. [any] Since 1.0. */
 PARE_API int32_t pare_select(pare_context *context, const char *criterion, const char *const *options, const pare_tensor *weight,
                              const pare_pattern *pattern, double sparsity, pare_mask **out, const pare_run *run,

@@ -15,7 +15,7 @@ from .context import Context, PathLike, handle_of, path_bytes
 from .errors import ArgumentError, StateError
 from .graph import Graph
 from .parameters import Masks, Parameter, Parameters
-from .patterns import PatternLike, as_pattern
+from .patterns import PatternLike, as_pattern, spelled
 from .plugins import Choice
 from .report import Measurement, Report
 
@@ -121,7 +121,7 @@ class Model:
     def prune(
         self,
         criterion: PluginChoice = "magnitude",
-        sparsity: Optional[float] = None,
+        sparsity: Union[None, float, str] = None,
         *,
         allocation: PluginChoice = "uniform",
         pattern: PatternLike = None,
@@ -140,7 +140,8 @@ class Model:
 
         Args:
             criterion: what matters: an id such as ``"magnitude"``, or ``pare.criteria.magnitude(norm="l1")``.
-            sparsity: fraction to remove, in [0, 1). Not needed for N:M patterns, which fix their own.
+            sparsity: fraction to remove, in [0, 1). Not needed for N:M patterns, which fix their own. Or all in one, as
+                the command spells it: ``"2:4"``, ``"block:4x1@0.8"``, ``"row@0.3"``.
             allocation: how much to remove where: ``"uniform"``, ``"global"``, ``"erk"`` … or ``pare.allocators.erk()``.
             pattern: what goes together: ``"element"`` (default), ``"2:4"`` (two of four kept), ``"block:4x1"``,
                 ``"row"``, ``"column"``, ``"channel"``, or a `Pattern`.
@@ -158,6 +159,10 @@ class Model:
         Raises:
             Cancelled: the progress function answered False; nothing was changed. Ctrl-C raises KeyboardInterrupt alike.
         """
+        if isinstance(sparsity, str):
+            if pattern is not None:
+                raise TypeError("a sparsity in words brings its own pattern: leave out `pattern`, or give a number")
+            pattern, sparsity = spelled(sparsity)
         known = as_pattern(pattern)
         if sparsity is None and (known is None or known.granularity != "nm"):
             raise TypeError("sparsity is needed for every pattern but N:M")

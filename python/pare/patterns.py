@@ -109,3 +109,14 @@ def as_pattern(pattern: PatternLike) -> Optional[Pattern]:
     if isinstance(pattern, str):
         return Pattern.parse(pattern)
     raise TypeError(f"a pattern is a text or a pare.Pattern, not {type(pattern).__name__}")
+
+
+def spelled(text: str) -> Tuple[Optional[Pattern], Optional[float]]:
+    """A pattern and a fraction from the command's spelling: ``0.9``, ``2:4``, ``block:4x1@0.8``."""
+    name, mark, fraction = text.partition("@")
+    try:
+        if not mark and ":" not in text and not text.isalpha():
+            return None, float(text)
+        return Pattern.parse(name), float(fraction) if mark else None
+    except ValueError:
+        raise ArgumentError("not a sparsity", found=repr(text), expected="as in 0.9, 2:4 or block:4x1@0.8") from None

@@ -46,6 +46,7 @@ class Report:
         layers: one `LayerReport` per parameter that was considered, in file order.
         sparsity: zeros over elements of the layers that were pruned.
         notes: messages of plugins and things worth knowing.
+        gain: what these zeros are good for, in words.
     """
 
     def __init__(self, handle: Handle) -> None:
@@ -54,6 +55,7 @@ class Report:
             self.sparsity = float(lib.pare_report_sparsity(address))
             self.layers = [_layer(address, index) for index in range(lib.pare_report_layer_count(address))]
         self.notes: List[str] = list(self._data.get("notes", []))
+        self.gain = str(self._data.get("gain", ""))
 
     def to_dict(self) -> Dict[str, Any]:
         """Everything as plain data, ready for JSON; docs/report.md lists the members."""
@@ -66,7 +68,7 @@ class Report:
         width = max((len(layer.name) for layer in pruned), default=0)
         rows = [f"  {one.name:<{width}}  {one.elements:>12,}  {100 * one.sparsity:6.2f} %" for one in pruned[:40]]
         rows += [f"  … and {len(pruned) - 40} more"] if len(pruned) > 40 else []
-        return "\n".join([head, *rows])
+        return "\n".join([head, *rows, *([f"  {self.gain}"] if self.gain else [])])
 
 
 def _layer(address: Optional[int], index: int) -> LayerReport:

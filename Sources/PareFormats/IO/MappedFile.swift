@@ -55,7 +55,7 @@ public final class MappedFile {
         let info = FileStatus(status)
         guard info.kind == .file else {
             throw PareError(
-                .io, "the file is not a file", at: path, found: info.kind == .folder ? "a folder" : "a pipe or a device",
+                .io, "this is not a file", at: path, found: info.kind == .folder ? "a folder" : "a pipe or a device",
                 expected: "a regular file")
         }
         guard info.size > 0 else { return (UnsafeRawBufferPointer(start: nil, count: 0), info.identity) }

@@ -8,6 +8,8 @@ enum TemporaryFiles {
     private static let slots = 512
     private static let width = 4096
     nonisolated(unsafe) private static var table: UnsafeMutablePointer<CChar>? = nil
+    /// Process that the table belongs to: a forked child inherits a copy, but not the files.
+    nonisolated(unsafe) private static var owner: pid_t = 0
     nonisolated(unsafe) private static var lock = pthread_mutex_t()
 
     static func register(_ path: String) {
@@ -15,6 +17,8 @@ enum TemporaryFiles {
         defer { pthread_mutex_unlock(&lock) }
         if table == nil { table = calloc(slots, width)?.assumingMemoryBound(to: CChar.self) }
         guard let table, path.utf8.count < width else { return }
+        if owner != getpid() { memset(table, 0, slots * width) }
+        owner = getpid()
         for slot in 0..<slots where table[slot * width] == 0 {
             // The first byte last: until then the slot reads as free.
             let bytes = path.utf8.map { CChar(bitPattern: $0) }
@@ -32,9 +36,9 @@ enum TemporaryFiles {
         }
     }
 
-    /// Async-signal-safe: only `unlink` and `rmdir`. Files first, then the folders they were in.
+    /// Async-signal-safe: only `getpid`, `unlink` and `rmdir`. Files first, then the folders they were in.
     fileprivate static func removeAll() {
-        guard let table else { return }
+        guard let table, owner == getpid() else { return }
         for slot in 0..<slots where table[slot * width] != 0 { unlink(table + slot * width) }
         for slot in 0..<slots where table[slot * width] != 0 { rmdir(table + slot * width) }
     }

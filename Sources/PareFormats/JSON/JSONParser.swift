@@ -214,7 +214,7 @@ struct JSONParser {
         } else {
             found = "the end"
         }
-        return error("is not valid JSON", found: found, expected: expected)
+        return error("this is not valid JSON", found: found, expected: expected)
     }
 
     private func error(_ what: String, found: String = "", expected: String = "") -> PareError {

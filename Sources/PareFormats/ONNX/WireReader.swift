@@ -52,7 +52,7 @@ struct WireReader {
             let length = try varint()
             guard length <= UInt64(end - at) else {
                 throw error(
-                    "is cut short or corrupt", offset: start, found: "field \(number) of \(length) bytes",
+                    "the file is cut short or corrupt", offset: start, found: "field \(number) of \(length) bytes",
                     expected: "at most \(end - at) bytes", hint: "the file may not have been downloaded completely")
             }
             body = at..<at + Int(length)
@@ -62,7 +62,7 @@ struct WireReader {
     }
 
     private mutating func fixed(_ size: Int, _ start: Int) throws -> (Range<Int>, UInt64) {
-        guard size <= end - at else { throw error("is cut short", offset: start, expected: "\(size) more bytes") }
+        guard size <= end - at else { throw error("the file is cut short", offset: start, expected: "\(size) more bytes") }
         let body = at..<at + size
         at += size
         var value: UInt64 = 0
@@ -83,7 +83,7 @@ struct WireReader {
             shift += 7
             if shift >= 70 { throw error("a varint is longer than ten bytes", offset: start) }
         }
-        throw error("is cut short", offset: start, expected: "the rest of a varint")
+        throw error("the file is cut short", offset: start, expected: "the rest of a varint")
     }
 
     private func error(

@@ -31,11 +31,13 @@ final class CallbackCriterion: HostCriterion {
     ) throws {
         guard let function = callback.score else { return }
         var message = [CChar](repeating: 0, count: 512)
-        let call = { message.withUnsafeMutableBufferPointer { buffer in
-            function(
-                self.callback.user, parameter, weights, Int64(units), Int64(elements), scores, buffer.baseAddress,
-                UInt64(buffer.count))
-        } }
+        let call = {
+            message.withUnsafeMutableBufferPointer { buffer in
+                function(
+                    self.callback.user, parameter, weights, Int64(units), Int64(elements), scores, buffer.baseAddress,
+                    UInt64(buffer.count))
+            }
+        }
         let status = lock?.withLock(call) ?? call()
         guard status == PARE_OK else {
             message[message.count - 1] = 0

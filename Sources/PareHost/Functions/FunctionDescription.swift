@@ -88,10 +88,11 @@ struct FunctionDescription {
             json, place, known: ["role", "type", "key", "help", "default", "minimum", "maximum", "value"])
         let role: Role = try members.choice("role")
         let type: CType = try members.choice("type")
-        let wantsPointer: Bool = switch role {
-        case .weights, .scores, .parameter: true
-        default: false
-        }
+        let wantsPointer: Bool =
+            switch role {
+            case .weights, .scores, .parameter: true
+            default: false
+            }
         guard type.isPointer == wantsPointer, (role == .parameter) == (type == .text) else {
             throw PareError(
                 .format, "role \"\(role.rawValue)\" cannot have type \"\(type.rawValue)\"", at: place, found: type.rawValue,
@@ -103,11 +104,14 @@ struct FunctionDescription {
             argument.option = options.count
             let isInteger = type != .f32 && type != .f64
             let standard = try members.optionalNumber("default")
+            if isInteger, let standard, Int64(exactly: standard) == nil {
+                throw PareError(.format, "the default is not a whole number", at: place, found: "\(standard)", expected: type.rawValue)
+            }
             options.append(
                 OptionInfo(
                     key: try members.string("key"), kind: isInteger ? .int : .float,
                     help: try members.optionalString("help") ?? "", unit: "",
-                    defaultText: standard.map { isInteger ? String(Int64($0)) : "\($0)" },
+                    defaultText: standard.map { number in isInteger ? Int64(exactly: number).map(String.init) ?? "0" : "\(number)" },
                     minimum: try members.optionalNumber("minimum") ?? -Double.infinity,
                     maximum: try members.optionalNumber("maximum") ?? Double.infinity, choices: [],
                     flags: standard == nil ? UInt32(PARE_OPTION_REQUIRED) : 0))
@@ -122,14 +126,19 @@ struct FunctionDescription {
         guard !type.isPointer else { throw PareError(.format, "a pointer cannot be returned", at: "returns", found: type.rawValue) }
         switch try members.string("role") {
         case "status":
-            guard type != .f32, type != .f64 else { throw PareError(.format, "a status must be an integer", at: "returns", found: type.rawValue) }
+            guard type != .f32, type != .f64 else {
+                throw PareError(.format, "a status must be an integer", at: "returns", found: type.rawValue)
+            }
             return .status(type)
         case "score":
-            guard type == .f32 || type == .f64 else { throw PareError(.format, "a score must be f32 or f64", at: "returns", found: type.rawValue) }
+            guard type == .f32 || type == .f64 else {
+                throw PareError(.format, "a score must be f32 or f64", at: "returns", found: type.rawValue)
+            }
             return .score(type)
         case "ignored": return .nothing
         case let other:
-            throw PareError(.format, "unknown role of the result", at: "returns", found: "\"\(other)\"", expected: "status, score or ignored")
+            throw PareError(
+                .format, "unknown role of the result", at: "returns", found: "\"\(other)\"", expected: "status, score or ignored")
         }
     }
 

@@ -77,7 +77,8 @@ enum FunctionTrial {
                             call: Unmanaged.passUnretained(call), library: library, symbol: symbol,
                             frame: ForeignCall.Frame(
                                 weights: UnsafeRawPointer(weights), scores: scores, units: units, elements: elements,
-                                parameter: name, options: settings.baseAddress ?? UnsafeRawPointer(slots).assumingMemoryBound(to: Double.self),
+                                parameter: name,
+                                options: settings.baseAddress ?? UnsafeRawPointer(slots).assumingMemoryBound(to: Double.self),
                                 slots: slots, pointers: pointers),
                             second: second, scoreBytes: scoreBytes)
                         return cshim_trial({ FunctionTrial.child($0) }, &stage, 10_000, &detail)
@@ -99,9 +100,13 @@ enum FunctionTrial {
         guard finite else { throw fault("the trial call left scores unwritten or not finite", "NaN or infinity", "\(units) finite scores") }
         let width = wideScores ? 8 : 4
         guard (1..<units).contains(where: { memcmp(scores, scores + $0 * width, width) != 0 }) else {
-            throw fault("the trial call gave every unit the same score", "one value for \(units) different units", "scores that depend on the weights")
+            throw fault(
+                "the trial call gave every unit the same score", "one value for \(units) different units",
+                "scores that depend on the weights")
         }
-        guard memcmp(weights, before, weightBytes) == 0 else { throw fault("the trial call changed the weights", "other bytes", "a function that only reads them") }
+        guard memcmp(weights, before, weightBytes) == 0 else {
+            throw fault("the trial call changed the weights", "other bytes", "a function that only reads them")
+        }
         let guards = [(block, weights), (weights + weightBytes, scores), (scores + scoreBytes, second)]
         guard guards.allSatisfy({ untouched($0.0, $0.1) }) else {
             throw fault("the trial call wrote outside the scores", "changed guard bytes", "\(units) scores")

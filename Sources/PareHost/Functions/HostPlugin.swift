@@ -29,7 +29,7 @@ class HostCriterion {
         throw PareError(.internal, "no function behind criterion \"\(id)\"")
     }
 
-    /// Registers it with a context. The C structs live as long as the process: plugin pointers are never taken back.
+    /// Registers it with a context. The C structs live as long as the context and any instance.
     func register(in context: Context) throws {
         guard isIdentifier(id, dots: true) else {
             throw PareError(.argument, "unusable criterion id", found: "\"\(id)\"", expected: "[a-z][a-z0-9-]*")
@@ -48,23 +48,24 @@ final class HostCriterionTables {
     let factory: UnsafeMutablePointer<pare_factory>
     private let descriptor: UnsafeMutablePointer<pare_descriptor>
     private let options: UnsafeMutablePointer<pare_option_info>
+    private let texts = CTexts()
 
     init(_ criterion: HostCriterion) {
         self.criterion = criterion
         factory = .allocate(capacity: 1)
         descriptor = .allocate(capacity: 1)
         options = .allocate(capacity: max(criterion.schema.count, 1))
-        for (index, info) in criterion.schema.enumerated() { (options + index).initialize(to: info.immortal()) }
+        for (index, info) in criterion.schema.enumerated() { (options + index).initialize(to: info.raw(texts)) }
         var described = pare_descriptor()
         described.struct_size = UInt32(MemoryLayout<pare_descriptor>.size)
         described.flags = criterion.flags
         described.needs = UInt32(PARE_NEED_WEIGHT)
-        described.kind = StaticText.immortal(PluginKind.criterion.rawValue)
-        described.id = StaticText.immortal(criterion.id)
+        described.kind = texts.copy(PluginKind.criterion.rawValue)
+        described.id = texts.copy(criterion.id)
         described.version = StaticText.version
-        described.summary = StaticText.immortal(criterion.summary)
-        described.source = StaticText.immortal(criterion.source)
-        described.license = StaticText.immortal("")
+        described.summary = texts.copy(criterion.summary)
+        described.source = texts.copy(criterion.source)
+        described.license = texts.copy("")
         described.option_count = UInt32(criterion.schema.count)
         described.option = { me, index in
             guard let me, index < me.pointee.option_count, let tables = HostCriterionTables.find(descriptor: me) else { return nil }
@@ -201,24 +202,19 @@ extension OptionValue {
 }
 
 extension OptionInfo {
-    /// The C form; its strings live as long as the process.
-    func immortal() -> pare_option_info {
+    /// The C form; its strings belong to `texts`.
+    func raw(_ texts: CTexts) -> pare_option_info {
         var raw = pare_option_info()
         raw.struct_size = UInt32(MemoryLayout<pare_option_info>.size)
         raw.type = kind.rawValue
         raw.flags = flags
-        raw.key = StaticText.immortal(key)
-        raw.help = StaticText.immortal(help)
-        raw.unit = StaticText.immortal(unit)
-        raw.default_text = defaultText.flatMap { StaticText.immortal($0) }
+        raw.key = texts.copy(key)
+        raw.help = texts.copy(help)
+        raw.unit = texts.copy(unit)
+        raw.default_text = defaultText.flatMap { texts.copy($0) }
         raw.minimum = minimum
         raw.maximum = maximum
-        if kind == .choice {
-            let list = UnsafeMutablePointer<UnsafePointer<CChar>?>.allocate(capacity: choices.count + 1)
-            for (index, choice) in choices.enumerated() { list[index] = StaticText.immortal(choice) }
-            list[choices.count] = nil
-            raw.choices = UnsafePointer(list)
-        }
+        if kind == .choice { raw.choices = texts.list(choices) }
         return raw
     }
 }

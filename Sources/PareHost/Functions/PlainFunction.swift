@@ -19,10 +19,11 @@ final class ForeignCall {
         for (index, argument) in description.arguments.enumerated() {
             (types + index).initialize(to: Self.type(argument.type))
         }
-        let result: UnsafeMutablePointer<ffi_type> = switch description.result {
-        case .nothing: withUnsafeMutablePointer(to: &ffi_type_void) { $0 }
-        case .status(let type), .score(let type): Self.type(type)
-        }
+        let result: UnsafeMutablePointer<ffi_type> =
+            switch description.result {
+            case .nothing: withUnsafeMutablePointer(to: &ffi_type_void) { $0 }
+            case .status(let type), .score(let type): Self.type(type)
+            }
         let status = Self.preparing.withLock { ffi_prep_cif(cif, FFI_DEFAULT_ABI, UInt32(count), result, types) }
         guard status == FFI_OK else {
             throw PareError(.format, "this signature cannot be called", at: description.symbol, found: "libffi status \(status.rawValue)")
@@ -127,9 +128,11 @@ final class PlainFunctionCriterion: HostCriterion {
     /// Prepares the call, tries it in a child process, and only then opens the library here.
     init(_ description: FunctionDescription) throws {
         call = try ForeignCall(description)
-        try FunctionTrial.run(call)
-        guard let handle = dlopen(description.library, RTLD_NOW | RTLD_LOCAL) else {
-            throw PareError(.pluginLoad, "the library cannot be loaded", at: description.library, found: fromC(dlerror()))
+        let prepared = call
+        try Loader.loading.withLock { try FunctionTrial.run(prepared) }
+        let (handle, problem) = Loader.openLibrary(description.library)
+        guard let handle else {
+            throw PareError(.pluginLoad, "the library cannot be loaded", at: description.library, found: problem)
         }
         guard let found = dlsym(handle, description.symbol) else {
             throw PareError(.pluginLoad, "the library has no such function", at: description.library, found: "no \"\(description.symbol)\"")
@@ -170,13 +173,14 @@ final class PlainFunctionCriterion: HostCriterion {
         }
         if wideWeights { for index in 0..<count { wide[index] = Double(weights[index]) } }
         if wideScores { for index in 0..<units { out[index] = .nan } }
-        let options = values.map { value -> Double in
-            switch value {
-            case .int(let number): Double(number)
-            case .float(let number): number
-            default: 0
-            }
-        } + [0]
+        let options =
+            values.map { value -> Double in
+                switch value {
+                case .int(let number): Double(number)
+                case .float(let number): number
+                default: 0
+                }
+            } + [0]
         let status = parameter.withCString { name in
             options.withUnsafeBufferPointer { settings in
                 let frame = ForeignCall.Frame(

@@ -28,13 +28,16 @@ public struct Measurement: Sendable {
         .object([
             ("pare", .string(Context.version)), ("model", .string(model)),
             ("metric", .object([("id", .string(metric)), ("version", .string(version))])),
-            ("values", .array(values.map { value in
-                .object([
-                    ("layer", value.layer.map { .string($0) } ?? .null), ("name", .string(value.name)),
-                    ("value", value.isSeries ? .array(value.values.map { .double($0) }) : .double(value.values.first ?? .nan)),
-                    ("unit", .string(value.unit)),
-                ])
-            })),
+            ("values", .array(values.map(\.json))),
+        ])
+    }
+}
+
+extension MetricValue {
+    var json: JSON {
+        .object([
+            ("layer", layer.map { .string($0) } ?? .null), ("name", .string(name)),
+            ("value", isSeries ? .array(values.map { .double($0) }) : .double(values.first ?? .nan)), ("unit", .string(unit)),
         ])
     }
 }

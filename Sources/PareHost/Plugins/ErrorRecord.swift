@@ -20,15 +20,13 @@ public func fill(_ record: UnsafeMutablePointer<pare_error>?, _ error: PareError
         guard let offset = MemoryLayout<pare_error>.offset(of: path) else { return }
         let capacity = MemoryLayout<T>.size
         guard has(offset + capacity) else { return }
-        var bytes = Array(text.utf8.prefix(capacity - 1))
-        // Drop a sequence that the cut has split: trailing continuation bytes and then their lead byte.
-        if text.utf8.count > bytes.count {
-            while let last = bytes.last, last & 0xC0 == 0x80 { bytes.removeLast() }
-            if let last = bytes.last, last & 0x80 != 0 { bytes.removeLast() }
-        }
+        let bytes = Array(text.utf8)
+        var end = min(bytes.count, capacity - 1)
+        // Back to where a sequence starts: the cut must not fall in front of a continuation byte.
+        while end > 0, end < bytes.count, bytes[end] & 0xC0 == 0x80 { end -= 1 }
         let target = raw.advanced(by: offset).assumingMemoryBound(to: UInt8.self)
-        for (index, byte) in bytes.enumerated() { target[index] = byte == 0 ? 0x20 : byte }
-        target[bytes.count] = 0
+        for index in 0..<end { target[index] = bytes[index] == 0 ? 0x20 : bytes[index] }
+        target[end] = 0
     }
     if let offset = MemoryLayout<pare_error>.offset(of: \pare_error.code), has(offset + 4) {
         raw.storeBytes(of: error.status.rawValue, toByteOffset: offset, as: Int32.self)
@@ -46,8 +44,9 @@ func pluginError(_ status: Int32, _ record: pare_error, plugin: String) -> PareE
     let what = fromC(ofArray: record.message)
     return PareError(
         known, what.isEmpty ? "the plugin failed with status \(status) and gave no reason" : what, at: plugin,
-        found: "", expected: "", hint: "")
-        .with(found: fromC(ofArray: record.found), expected: fromC(ofArray: record.expected), hint: fromC(ofArray: record.hint), in: what)
+        found: "", expected: "", hint: ""
+    )
+    .with(found: fromC(ofArray: record.found), expected: fromC(ofArray: record.expected), hint: fromC(ofArray: record.hint), in: what)
 }
 
 extension PareError {

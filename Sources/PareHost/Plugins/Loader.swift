@@ -31,10 +31,10 @@ enum Loader {
         }
         defer { free(absolute) }
         try checkMagic(path)
-        guard let handle = dlopen(absolute, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) else {
+        let (handle, problem) = openLibrary(absolute, RTLD_NODELETE)
+        guard let handle else {
             throw PareError(
-                .pluginLoad, "the library cannot be loaded", at: path, found: fromC(dlerror()),
-                hint: "ldd shows what it needs")
+                .pluginLoad, "the library cannot be loaded", at: path, found: problem, hint: "ldd shows what it needs")
         }
         guard let symbol = dlsym(handle, PARE_ENTRY_SYMBOL) else {
             throw PareError(
@@ -45,6 +45,19 @@ enum Loader {
             return try check(unsafeBitCast(symbol, to: pare_plugin_entry_fn.self))
         } catch let error as PareError {
             throw error.within(path)
+        }
+    }
+
+    /// Held while a library is loaded, and while a child process is made that will load one: glibc does not give a child the
+    /// loader's lock back if another thread held it, and the child would wait for ever. Recursive, because loading runs
+    /// constructors, which may come back here.
+    static let loading = Lock(isRecursive: true)
+
+    /// The library's handle, or nil and what was wrong.
+    static func openLibrary(_ path: UnsafePointer<CChar>, _ flags: Int32 = 0) -> (handle: UnsafeMutableRawPointer?, problem: String) {
+        loading.withLock {
+            let handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | flags)
+            return (handle, handle == nil ? fromC(dlerror()) : "")
         }
     }
 

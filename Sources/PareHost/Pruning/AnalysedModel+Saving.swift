@@ -97,7 +97,8 @@ extension AnalysedModel {
     private func check(_ mask: Mask, for parameter: Parameter, at place: String) throws {
         guard mask.shape == parameter.shape else {
             throw PareError(
-                .shape, "the mask of \"\(parameter.name)\" has another shape", at: place, found: "\(mask.shape)", expected: "\(parameter.shape)")
+                .shape, "the mask of \"\(parameter.name)\" has another shape", at: place, found: "\(mask.shape)",
+                expected: "\(parameter.shape)")
         }
         let index = model.parameters.firstIndex { $0 === parameter } ?? 0
         guard parameter.prunable || readers(of: index) <= 1 else {

@@ -2,7 +2,6 @@ import PareFormats
 import PareGraph
 import PareMask
 import PareTensor
-import PareTensor
 
 /// A model with what its graph says about each parameter: role, layout, cost, and whether it may be pruned.
 public final class AnalysedModel {

@@ -50,7 +50,8 @@ extension AnalysedModel {
         do {
             let grid = try UnitGrid(shape: parameter.shape, layout: parameter.layout, pattern: pattern)
             if let note = grid.skipNote { return Candidate(index: index, grid: nil, note: note) }
-            return Candidate(index: index, grid: grid, note: grid.isPadded ? "padded: \(pattern.text) does not divide \(parameter.shape)" : "")
+            return Candidate(
+                index: index, grid: grid, note: grid.isPadded ? "padded: \(pattern.text) does not divide \(parameter.shape)" : "")
         } catch let error as PareError {
             throw error.within("parameter \"\(parameter.name)\"")
         }
@@ -71,7 +72,9 @@ extension AnalysedModel {
         tensor.release = { parameter.releasePages(0..<parameter.count) }
         if plugin.needs & UInt32(PARE_NEED_NORM_SCALE) != 0, let scale = normScale(after: index) {
             let gamma = model.parameters[scale]
-            if let view = try grid.perOutput(gamma.originalView, like: unit.view, for: plugin) { tensor.inputs[PARE_INPUT_NORM_SCALE] = view }
+            if let view = try grid.perOutput(gamma.originalView, like: unit.view, for: plugin) {
+                tensor.inputs[PARE_INPUT_NORM_SCALE] = view
+            }
         }
         return tensor
     }

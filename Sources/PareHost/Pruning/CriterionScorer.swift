@@ -43,10 +43,11 @@ final class CriterionScorer: ScoreSource {
     /// Zero weights seen on the final reading.
     let zeros = ZeroNotes()
 
-    typealias ScoreFunction = @convention(c) (
-        UnsafeMutablePointer<pare_instance>?, UnsafePointer<pare_score_request>?, UnsafeMutablePointer<pare_tensor>?,
-        UnsafeMutablePointer<pare_error>?
-    ) -> Int32
+    typealias ScoreFunction =
+        @convention(c) (
+            UnsafeMutablePointer<pare_instance>?, UnsafePointer<pare_score_request>?, UnsafeMutablePointer<pare_tensor>?,
+            UnsafeMutablePointer<pare_error>?
+        ) -> Int32
 
     init(_ tensor: ScoredTensor, _ instance: Instance, run: RunBridge, whole: WholeScores) throws {
         guard let score = instance.table(as: pare_criterion.self).score else {
@@ -202,7 +203,7 @@ final class CriterionScorer: ScoreSource {
         return PareError(
             .nonfinite, "the weights hold NaN or infinity", at: "parameter \"\(tensor.name)\"",
             found: "a value that is not finite in unit \(first + at / perUnit)", expected: "finite weights",
-            hint: "--allow-nonfinite prunes all the same, with NaN scored as 0")
+            hint: "allow_nonfinite (--allow-nonfinite) prunes all the same, with NaN scored as 0")
     }
 
     private func overrideRemoved(first: Int, count: Int, _ out: UnsafeMutableRawPointer) throws {

@@ -1,23 +1,23 @@
 /// A name pattern: `*` stands for any run of characters, `?` for one; everything else for itself.
 public struct NamePattern: Equatable, Sendable {
     public let text: String
-    private let bytes: [UInt8]
+    private let characters: [Unicode.Scalar]
 
     public init(_ text: String) {
         self.text = text
-        bytes = Array(text.utf8)
+        characters = Array(text.unicodeScalars)
     }
 
     /// True if the whole name matches. Linear in practice: only the last `*` is ever revisited.
     public func matches(_ name: String) -> Bool {
-        let name = Array(name.utf8)
+        let name = Array(name.unicodeScalars)
         var (p, n) = (0, 0)
         var star: (pattern: Int, name: Int)?
         while n < name.count {
-            if p < bytes.count, bytes[p] == 0x2A {
+            if p < characters.count, characters[p] == "*" {
                 star = (p, n)
                 p += 1
-            } else if p < bytes.count, bytes[p] == 0x3F || bytes[p] == name[n] {
+            } else if p < characters.count, characters[p] == "?" || characters[p] == name[n] {
                 p += 1
                 n += 1
             } else if let (pattern, start) = star {
@@ -28,6 +28,6 @@ public struct NamePattern: Equatable, Sendable {
                 return false
             }
         }
-        return bytes[p...].allSatisfy { $0 == 0x2A }
+        return characters[p...].allSatisfy { $0 == "*" }
     }
 }

@@ -27,4 +27,3 @@ public struct PruneRequest: Sendable {
         self.sparsity = sparsity
     }
 }
-

@@ -53,8 +53,10 @@ private final class PruneJob {
         // Settings are checked before anything is read.
         _ = try allocator.values(for: options.allocation)
         criterion = try plugin.makeInstance(options.criterion, host: context.host)
-        if let rounds = criterion.table(as: pare_criterion.self).rounds, rounds(criterion.pointer, request.pattern.fixedSparsity ?? request.sparsity) > 1 {
-            throw PareError(.unsupported, "the criterion wants several rounds", at: "criterion \"\(plugin.id)\"", expected: "one-shot criteria")
+        let sparsity = request.pattern.fixedSparsity ?? request.sparsity
+        if let rounds = criterion.table(as: pare_criterion.self).rounds, rounds(criterion.pointer, sparsity) > 1 {
+            throw PareError(
+                .unsupported, "the criterion wants several rounds", at: "criterion \"\(plugin.id)\"", expected: "one-shot criteria")
         }
         candidates = try analysed.candidates(for: request)
     }
@@ -132,9 +134,13 @@ private final class PruneJob {
     func report(_ masks: [(index: Int, mask: Mask)]) throws -> PruneReport {
         let byIndex = Dictionary(masks.map { ($0.index, $0.mask) }, uniquingKeysWith: { a, _ in a })
         let rows = try candidates.map { try row($0, byIndex[$0.index]) }
-        for row in rows where row.pruned && row.kept == 0 { notes.append("\"\(row.name)\" has no weight left: the network may be cut in two") }
+        for row in rows where row.pruned && row.kept == 0 {
+            notes.append("\"\(row.name)\" has no weight left: the network may be cut in two")
+        }
         if masks.isEmpty { notes.append("nothing was pruned: no parameter qualifies (see the notes of the layers)") }
-        if request.pattern.granularity == .nm, !masks.isEmpty { notes.append("the pattern fixes the sparsity of each layer; the allocation was not asked") }
+        if request.pattern.granularity == .nm, !masks.isEmpty {
+            notes.append("the pattern fixes the sparsity of each layer; the allocation was not asked")
+        }
         let c = try criterion.plugin.values(for: options.criterion).map { (key: "criterion.\($0.info.key)", value: $0.value.text) }
         let a = try allocator.values(for: options.allocation).map { (key: "allocation.\($0.info.key)", value: $0.value.text) }
         return PruneReport(
@@ -165,8 +171,9 @@ private final class PruneJob {
 
     /// Says layer by layer why a strict request would change nothing.
     func nothingToDo(_ report: PruneReport) -> PareError {
-        let reasons = report.layers.prefix(8).map { "\($0.name): \($0.note.isEmpty ? "loses no unit at this sparsity" : $0.note)" }
-        let more = report.layers.count > 8 ? "; and \(report.layers.count - 8) more" : ""
+        let likely = report.layers.filter { $0.shape.count > 1 }
+        let reasons = likely.prefix(8).map { "\($0.name): \($0.note.isEmpty ? "loses no unit at this sparsity" : $0.note)" }
+        let more = likely.count > 8 ? "; and \(likely.count - 8) more" : ""
         return PareError(
             .nothingToDo, "the request would change nothing", at: analysed.model.path,
             found: reasons.joined(separator: "; ") + more, expected: "at least one weight to remove")

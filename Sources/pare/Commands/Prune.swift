@@ -37,7 +37,9 @@ struct Prune: ParsableCommand {
     @Option(help: "Plugin that scores the weights.", completion: PluginCompletion.ids(.criterion))
     var criterion = "magnitude"
 
-    @Option(help: ArgumentHelp("Fraction to remove, or N:M, or PATTERN[@FRACTION].", valueName: "pattern"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Fraction to remove, or N:M, or PATTERN[@FRACTION].", valueName: "pattern"))
     var sparsity: String?
 
     @Option(help: "Plugin that spreads the sparsity over the layers.", completion: PluginCompletion.ids(.allocator))
