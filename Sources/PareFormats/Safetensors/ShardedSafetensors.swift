@@ -7,10 +7,11 @@ final class ShardedSafetensors {
     let index: MappedFile
     /// By name.
     private(set) var shards: [(name: String, file: SafetensorsFile)] = []
+    /// Names that the index maps to each shard.
+    private var mapped: [Set<String>] = []
     /// Entries of the index's metadata with their JSON text.
     private(set) var metadata: [(key: String, value: String, text: Range<Int>)] = []
     private let root: JSONValue
-    private var mapped: Set<String> = []
     private var metadataMember: JSONMember?
 
     init(_ index: MappedFile) throws {
@@ -50,7 +51,7 @@ final class ShardedSafetensors {
             throw error(
                 .missing, "a tensor is not in its shard", member, found: "no \(JSONText.quoted(member.name)) in \(shard)")
         }
-        mapped.formUnion(members.map { $0.name })
+        mapped.append(Set(members.map { $0.name }))
         shards.append((shard, file))
     }
 
@@ -60,12 +61,14 @@ final class ShardedSafetensors {
         PareError(status, what, at: "\(index.path): byte \(member.range.lowerBound)", found: found, hint: hint)
     }
 
-    /// Tensors that the index does not name stay in their shards and are not parameters.
+    /// Tensors that the index does not look for in this shard stay there and are not parameters.
     func parameters() -> [Parameter] {
-        shards.flatMap { $0.file.parameters() }.filter { mapped.contains($0.name) }
+        zip(shards, mapped).flatMap { shard, names in shard.file.parameters().filter { names.contains($0.name) } }
     }
 
-    func carried() -> [CarriedTensor] { shards.flatMap { $0.file.carried() }.filter { mapped.contains($0.name) } }
+    func carried() -> [CarriedTensor] {
+        zip(shards, mapped).flatMap { shard, names in shard.file.carried().filter { names.contains($0.name) } }
+    }
 
     /// The index with these metadata entries; unchanged ones keep their text (numbers stay numbers).
     private func indexPlan(_ wanted: [(key: String, value: String)], path: String) -> FilePlan {

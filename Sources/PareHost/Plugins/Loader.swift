@@ -30,7 +30,7 @@ enum Loader {
             throw PareError(.notFound, "no such plugin file", at: path, found: String(cString: cshim_error_text(errno)))
         }
         defer { free(absolute) }
-        try checkMagic(path)
+        try ElfHeader.check(path)
         let (handle, problem) = openLibrary(absolute, RTLD_NODELETE)
         guard let handle else {
             throw PareError(
@@ -58,20 +58,6 @@ enum Loader {
         loading.withLock {
             let handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | flags)
             return (handle, handle == nil ? fromC(dlerror()) : "")
-        }
-    }
-
-    /// dlopen's own message for a text file is obscure; this one says what was found.
-    private static func checkMagic(_ path: String) throws {
-        let file = Glibc.open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else {
-            throw PareError(.io, "the plugin file cannot be opened", at: path, found: String(cString: cshim_error_text(errno)))
-        }
-        defer { close(file) }
-        var magic: [UInt8] = [0, 0, 0, 0]
-        guard read(file, &magic, 4) == 4, magic == [0x7F, 0x45, 0x4C, 0x46] else {
-            let shown = magic.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
-            throw PareError(.pluginLoad, "not an ELF shared library", at: path, found: "first bytes \(shown)", expected: "7f 45 4c 46")
         }
     }
 

@@ -28,14 +28,33 @@ extension AnalysedModel {
             macs: clampedSum(nodeMacs.compactMap(\.self)), parameters: parameters, unknownNodes: nodeMacs.filter { $0 == nil }.count)
     }
 
-    /// Writes the model with its masks applied; the provenance of the last prune request goes into the metadata.
+    /// Where the masks that are attached now come from: the last prune request, as long as they are its own. Nothing where there is
+    /// no mask; with given or changed ones the sparsity is counted again.
+    private func currentProvenance() throws -> [(key: String, value: String)] {
+        let parameters = model.parameters
+        if decided.count == parameters.count, zip(decided, parameters).allSatisfy({ $0 === $1.mask }) { return provenance }
+        let masked = parameters.filter { $0.mask != nil }
+        guard !masked.isEmpty else { return [] }
+        let threads = Threads()
+        let zeros = try masked.reduce(0) { try $0 + $1.countZeros(under: $1.mask, threads: threads) }
+        let elements = masked.reduce(0) { $0 + $1.count }
+        let origin =
+            provenance.isEmpty ? [("pare.version", Context.version), ("pare.pattern", pattern.reading)] : provenance
+        return origin.filter { $0.0 != "pare.sparsity" } + [
+            ("pare.masks", provenance.isEmpty ? "given" : "changed after pruning"),
+            ("pare.sparsity", "\(elements == 0 ? 0 : Double(zeros) / Double(elements))"),
+        ]
+    }
+
+    /// Writes the model with its masks applied; where they come from goes into the metadata.
     public func save(
         to path: String, format: ModelFormat? = nil, overwrite: Bool = false, provenance: Bool = true,
         progress: Progress? = nil
     ) throws {
         try model.save(
             to: path,
-            options: SaveOptions(format: format, overwrite: overwrite, provenance: provenance ? self.provenance : []),
+            options: SaveOptions(
+                format: format, overwrite: overwrite, provenance: provenance ? try currentProvenance() : []),
             progress: progress)
     }
 

@@ -18,6 +18,8 @@ public final class AnalysedModel {
     public internal(set) var pattern = Pattern.element
     /// What the last prune request leaves in the metadata of the saved file.
     public internal(set) var provenance: [(key: String, value: String)] = []
+    /// The masks that were attached when it was done.
+    var decided: [Mask?] = []
 
     public init(_ model: Model) {
         self.model = model

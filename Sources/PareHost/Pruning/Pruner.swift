@@ -10,7 +10,7 @@ extension Context {
     /// Cost: two to three readings of the weights. Memory: the masks, a bit per element, and one chunk of scores per thread (scores of
     /// one tensor for criteria that must see it whole).
     public func prune(_ analysed: AnalysedModel, _ request: PruneRequest, progress: Progress? = nil) throws -> PruneReport {
-        guard request.sparsity >= 0, request.sparsity < 1 else {
+        guard request.pattern.fixedSparsity != nil || (request.sparsity >= 0 && request.sparsity < 1) else {
             throw PareError(.argument, "sparsity is out of range", found: "\(request.sparsity)", expected: "in [0, 1)")
         }
         let job = try PruneJob(self, analysed, request, RunBridge(progress))
@@ -21,6 +21,7 @@ extension Context {
             for (index, mask) in masks { analysed.model.parameters[index].mask = mask }
             analysed.pattern = request.pattern
             analysed.provenance = report.provenance
+            analysed.decided = analysed.model.parameters.map(\.mask)
         }
         return report
     }
@@ -52,7 +53,8 @@ private final class PruneJob {
         // Settings are checked before anything is read.
         _ = try allocator.values(for: options.allocation)
         criterion = try plugin.makeInstance(options.criterion, host: context.host)
-        if let rounds = criterion.table(as: pare_criterion.self).rounds, rounds(criterion.pointer, request.sparsity) > 1 {
+        let sparsity = request.pattern.fixedSparsity ?? request.sparsity
+        if let rounds = criterion.table(as: pare_criterion.self).rounds, rounds(criterion.pointer, sparsity) > 1 {
             throw PareError(
                 .unsupported, "the criterion wants several rounds", at: "criterion \"\(plugin.id)\"", expected: "one-shot criteria")
         }
