@@ -8,6 +8,7 @@ PARE_SHARED    trained models and data for the tests that need them, default ../
 
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 
@@ -22,6 +23,16 @@ if not os.environ.get("PARE_INSTALLED"):  # else the installed package is tested
     sys.path.insert(0, str(ROOT / "python"))
 if LIBRARY.is_file():
     os.environ.setdefault("PARE_LIBRARY", str(LIBRARY))
+
+
+# scripts/sanitize.sh: the shadow memory of a sanitizer does not fit any limit, and its runtime replaces malloc and signals.
+SANITIZED = "PARE_SANITIZE" in os.environ
+not_sanitized = pytest.mark.skipif(SANITIZED, reason="a sanitizer is in the way of what this looks at")
+
+
+def limited_memory(size):
+    """A `preexec_fn` that limits a child's address space to `size` bytes; None under a sanitizer."""
+    return None if SANITIZED else lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
 
 def shared_path(name):

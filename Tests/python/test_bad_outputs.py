@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from bad_files import F32, GOOD, entry, external, make_onnx, make_safetensors, make_tensor, write_shards
-from conftest import ARGUMENT, COMMAND, DATA, RESOURCE
+from conftest import ARGUMENT, COMMAND, DATA, RESOURCE, limited_memory
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ class TestOutput:
         """A header that claims much must not be believed before it is checked."""
         huge = make_onnx([make_tensor(dims=(1 << 30, 4), data=b"")])
         (tmp_path / "m.onnx").write_bytes(huge)
-        limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))  # noqa: E731
+        limit = limited_memory(1 << 30)
         done = subprocess.run(
             [COMMAND, "inspect", "m.onnx"], cwd=tmp_path, capture_output=True, text=True, preexec_fn=limit
         )

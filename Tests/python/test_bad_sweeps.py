@@ -1,12 +1,10 @@
 """Every prefix and thousands of mutations of healthy files, and hostile graphs: a status, never a crash."""
 
-import resource
-
 import numpy as np
 import pytest
 
 from bad_files import F32, MATMUL, make_onnx, make_tensor, make_value, text
-from conftest import LIBRARY, PATHS, isolated
+from conftest import LIBRARY, PATHS, isolated, limited_memory
 
 
 # ---- every prefix, and every byte, of healthy files
@@ -133,8 +131,7 @@ def test_hostile_graphs(command, tmp_path, name):
     made = [helper.make_node(op, i, o, **more).SerializeToString() for op, i, o, more in nodes]
     big = text(11, make_value("big", (1, 4, 1 << 62, 8)))
     (tmp_path / "m.onnx").write_bytes(make_onnx(tensors, [*made, MATMUL], graph=big))
-    limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))  # noqa: E731
     for words in (["inspect", "m.onnx"], ["prune", "m.onnx", "-o", "out.onnx", "--sparsity", "0.5"]):
-        done = command(*words, cwd=tmp_path, timeout=10, preexec_fn=limit)
+        done = command(*words, cwd=tmp_path, timeout=10, preexec_fn=limited_memory(2 << 30))
         assert done.returncode == 0 and done.stderr == "", done
     assert F32 not in (tmp_path / "out.onnx").read_bytes()

@@ -7,9 +7,11 @@ import subprocess
 
 import pytest
 
+from conftest import LIBRARY, SANITIZED, not_sanitized
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CC = os.environ.get("CC", "cc")
-BUILT = sorted((ROOT / "build/lib/pare").glob("*.pare"))
+BUILT = sorted((LIBRARY.parent / "pare").glob("*.pare"))
 
 # Broken plugin of Tests/abi/fixtures.c → the check that has to catch it. "crash" is a result of its own; options-effective
 # warns only, because an option may rightly make no difference here.
@@ -150,6 +152,8 @@ def test_a_sound_module_of_four_kinds_passes(validate, kind_plugin):
 
 @pytest.mark.parametrize("case", sorted(KINDS))
 def test_broken_kinds_are_caught(validate, kind_plugin, case):
+    if case == "HEAP" and SANITIZED:
+        pytest.skip("the check counts what malloc has given out, and a sanitizer replaces malloc")
     found = failures(validate(kind_plugin(case)))
     assert KINDS[case] in found, found
     assert (found[KINDS[case]] == "warn") == (case in WARNINGS), found
@@ -180,6 +184,7 @@ def test_filters_and_seed(command, validate):
     assert done.returncode == 2 and 'did you mean "schema-keys"?' in done.stderr
 
 
+@not_sanitized
 def test_in_process(command, fixtures):
     done = command("validate", fixtures / "good.pare", "--in-process")
     assert done.returncode == 0 and "0 failed" in done.stdout
