@@ -45,8 +45,17 @@ public final class Parameter {
     public private(set) var replacement: OwnedBuffer?
     /// Which elements stay; nil: all. Applied when values are looked at or saved.
     public var mask: Mask? {
-        didSet { masked = nil }
+        get { lock.withLock { attached } }
+        set {
+            lock.withLock {
+                attached = newValue
+                masked = nil
+            }
+        }
     }
+    /// The mask may be asked about on one thread while another attaches one.
+    private let lock = Lock()
+    private var attached: Mask?
     /// Index in `graph.values`, where there is a graph.
     public var valueIndex: Int?
     /// Where its container keeps it.
